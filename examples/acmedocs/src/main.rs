@@ -1,0 +1,3 @@
+//! acmedocs.
+
+fn main() {}

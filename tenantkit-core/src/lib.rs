@@ -1,0 +1,1 @@
+//! Who is acting: tenant identity, context, scope, tokens, refusals, audit.

@@ -1,0 +1,1 @@
+//! Tenant layers for HTTP and gRPC, server and client.

@@ -1,0 +1,1 @@
+//! Transactions that belong to a tenant, on Postgres and sqlx.

@@ -1,0 +1,1 @@
+//! One verified tenant from the request to the row.
