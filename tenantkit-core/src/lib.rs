@@ -1,1 +1,50 @@
 //! Who is acting: tenant identity, context, scope, tokens, refusals, audit.
+//!
+//! A [`TenantContext`] can only come from a verified source, and every door to a shared resource asks
+//! for one. This crate has the context, the [`Authority`] that issues it, and what all doors share.
+//! It knows no framework, no runtime and no network.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod audit;
+mod authority;
+mod bearer;
+mod carrier;
+mod clock;
+mod context;
+mod directory;
+mod id;
+mod identity;
+mod inbound;
+mod key;
+mod refusal;
+mod scope;
+mod source;
+#[cfg(feature = "test-util")]
+pub mod test_util;
+mod text;
+mod tier;
+mod token;
+
+pub use audit::{AuditAction, AuditEvent, AuditSink, Commit};
+pub use authority::{
+    Authority, AuthorityBuilder, BuildError, Capability, CrossTenant, DangerousBuilder,
+    GatewayPeer, Grant, Listener, SystemWork,
+};
+pub use bearer::{BearerPolicy, Jwks};
+pub use carrier::{CannotCarry, Carrier};
+pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
+pub use context::{Provenance, TenantContext};
+pub use directory::{MemoryDirectory, TenantDirectory, TenantRecord, TenantStatus};
+pub use id::{Incarnation, InvalidTenantId, TenantId};
+pub use identity::{Identity, RoutingEpoch, Subject};
+pub use inbound::{Inbound, MAX_IDENTITY_HEADER_LEN, Peer, Presented};
+pub use key::TenantKey;
+pub use refusal::{Door, Reason, Refusal, RefusalCode};
+pub use scope::Scoped;
+#[cfg(feature = "tokio")]
+pub use scope::task;
+pub use source::{Asserts, Claim, IdentitySource, Source, SourceSet};
+pub use text::{InvalidText, Text};
+pub use tier::{Tier, TierSet};
+pub use token::TxnTokens;

@@ -1,0 +1,267 @@
+//! [`Authority`]: the only thing that issues contexts, and what every door asks again.
+
+mod build;
+mod dangerous;
+mod grant;
+mod listener;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use build::{AuthorityBuilder, BuildError};
+pub use dangerous::{DangerousBuilder, GatewayPeer};
+pub use grant::{Capability, CrossTenant, Grant, SystemWork};
+pub use listener::Listener;
+
+use crate::{
+    AuditEvent, Clock, Door, Identity, Provenance, Reason, Refusal, TenantContext, TenantDirectory,
+    TenantId, TenantRecord, TenantStatus, Text, TierSet, TxnTokens, UnixTime, audit::Auditor,
+    context::Minted, source::IdentitySource,
+};
+
+/// What an application builds once at start, from its keys and policies: the only thing that issues
+/// contexts. Every door is built from a handle to it; a clone is a handle to the same one.
+///
+/// ```
+/// # use tenantkit_core::doc::{directory, keys, NoAudit};
+/// use tenantkit_core::{Authority, TierSet, TxnTokens};
+///
+/// let authority = Authority::builder(TierSet::METALS)
+///     .txn_tokens(TxnTokens::new("acmedocs.example", "edge", keys())?)
+///     .directory(directory())
+///     .audit(NoAudit)
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Authority(Arc<Inner>);
+
+struct Inner {
+    tiers: TierSet,
+    clock: Arc<dyn Clock>,
+    directory: Arc<dyn TenantDirectory>,
+    max_staleness: Duration,
+    grace: Duration,
+    auditor: Auditor,
+    sources: Vec<Registered>,
+    /// The identity headers of all sources, and those that identity travels in elsewhere.
+    headers: Vec<&'static str>,
+    txn_tokens: Option<TxnTokens>,
+    capabilities: Vec<Capability>,
+    transactions: Transactions,
+}
+
+/// A source, and what the application said of it.
+struct Registered {
+    source: Box<dyn IdentitySource>,
+    role: Role,
+    /// The places of its headers.
+    reads: u32,
+}
+
+enum Role {
+    /// It carries a proof, for these tenants.
+    Establishes(crate::Asserts),
+    /// It only names a tenant.
+    Corroborates,
+}
+
+impl Authority {
+    /// Builds an authority for an application with these tiers.
+    #[must_use]
+    pub fn builder(tiers: TierSet) -> AuthorityBuilder {
+        AuthorityBuilder::new(tiers)
+    }
+
+    /// Checks a context again, as every door does before it opens: it was issued here, it has not
+    /// expired, its tenant is still the same and may act, and no other tenant's scope is active.
+    /// In memory, in nanoseconds. A refusal is audited.
+    ///
+    /// What was opened before the context expired may finish: a transaction commits, a handler
+    /// answers, a body goes on for [`Authority::grace`]. Nothing new is opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Unverified`](crate::RefusalCode::Unverified) when it is another authority's, has expired or
+    /// is that of an earlier incarnation; [`Mismatch`](crate::RefusalCode::Mismatch) inside another
+    /// tenant's scope; [`NotAllowed`](crate::RefusalCode::NotAllowed),
+    /// [`Suspended`](crate::RefusalCode::Suspended) or [`Moving`](crate::RefusalCode::Moving) as the
+    /// directory says; [`Overloaded`](crate::RefusalCode::Overloaded) when the directory is too old.
+    pub fn check(&self, context: &TenantContext, door: Door) -> Result<(), Refusal> {
+        self.examine(context).map_err(|reason| {
+            let refusal = Refusal::new(reason, door);
+            self.audit_refusal(refusal, Some(context.tenant()), |event| event.of(context));
+            refusal
+        })
+    }
+
+    fn examine(&self, context: &TenantContext) -> Result<(), Reason> {
+        if context.authority() != self {
+            return Err(Reason::ForeignAuthority);
+        }
+        let disagrees = TenantContext::with_current(|current| {
+            current.is_some_and(|current| !current.is_same_tenant(context))
+        });
+        if disagrees {
+            return Err(Reason::ScopeDisagrees);
+        }
+        let now = self.now();
+        if now >= context.expires() {
+            return Err(Reason::Expired);
+        }
+        let record = self.find(context.tenant(), now)?;
+        if record.incarnation != context.incarnation() {
+            return Err(Reason::StaleIncarnation);
+        }
+        may_act(&record)
+    }
+
+    /// The token that goes with an outbound call: the one that came in, unmodified, or one that is
+    /// minted for the rest of the context's life, at most.
+    ///
+    /// # Errors
+    ///
+    /// Refuses like every door; and [`NotAllowed`](crate::RefusalCode::NotAllowed) when there is
+    /// nothing to forward and no key to mint with.
+    pub fn outbound_token(&self, context: &TenantContext) -> Result<Arc<str>, Refusal> {
+        self.check(context, Door::Call)?;
+        if let Some(token) = &context.identity().token {
+            return Ok(Arc::clone(token));
+        }
+        let now = self.now();
+        if let Some(minted) = context.minted().load().as_ref().filter(|it| now < it.expires) {
+            return Ok(Arc::clone(&minted.token));
+        }
+        let tokens = self.0.txn_tokens.as_ref().ok_or(Reason::CannotMint);
+        let (token, expires) =
+            tokens.and_then(|tokens| tokens.mint(context, now)).map_err(|reason| {
+                let refusal = Refusal::new(reason, Door::Mint);
+                self.audit_refusal(refusal, Some(context.tenant()), |event| event.of(context));
+                refusal
+            })?;
+        context.minted().store(Some(Arc::new(Minted { token: Arc::clone(&token), expires })));
+        Ok(token)
+    }
+
+    /// The tiers that the application declared.
+    #[must_use]
+    pub fn tiers(&self) -> TierSet {
+        self.0.tiers
+    }
+
+    /// The time, by the authority's clock.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
+    /// The authority's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// How long a stream or body in flight may go on after its context has expired.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.0.grace
+    }
+
+    /// Records an event that an adapter saw. It never blocks, and may be sampled.
+    pub fn record(&self, event: AuditEvent) {
+        self.0.auditor.record(event);
+    }
+
+    /// What the directory says, if it can be believed.
+    fn find(&self, tenant: &TenantId, now: UnixTime) -> Result<TenantRecord, Reason> {
+        let as_of = self.0.directory.as_of();
+        if as_of.is_some_and(|as_of| now.since(as_of) > self.0.max_staleness) {
+            return Err(Reason::StaleDirectory);
+        }
+        let record = self.0.directory.find(tenant).ok_or(Reason::UnknownTenant)?;
+        if !self.0.tiers.contains(record.tier) {
+            return Err(Reason::UnknownTier);
+        }
+        Ok(record)
+    }
+
+    /// Turns what was proved into a context, if the directory has such a tenant.
+    fn issue(
+        &self,
+        identity: Arc<Identity>,
+        provenance: Provenance,
+        now: UnixTime,
+    ) -> Result<TenantContext, Reason> {
+        let record = self.find(&identity.tenant, now)?;
+        if !is_of(&identity, &record) {
+            return Err(Reason::StaleIncarnation);
+        }
+        may_act(&record)?;
+        let txn = match &identity.txn {
+            Some(txn) => txn.clone(),
+            None => self.0.transactions.next(),
+        };
+        let found = (record.tier, record.incarnation);
+        Ok(TenantContext::issue(self.clone(), identity, found, txn, provenance))
+    }
+
+    fn audit_refusal(
+        &self,
+        refusal: Refusal,
+        tenant: Option<&TenantId>,
+        describe: impl FnOnce(AuditEvent) -> AuditEvent,
+    ) {
+        self.0.auditor.refused(refusal, tenant, self.now(), describe);
+    }
+}
+
+/// Whether an identity is that of the tenant that has the id now, and not of an earlier one.
+fn is_of(identity: &Identity, record: &TenantRecord) -> bool {
+    match (identity.incarnation, record.created) {
+        (Some(incarnation), _) => incarnation == record.incarnation,
+        (None, None) => true,
+        (None, Some(created)) => identity.issued.is_some_and(|issued| issued >= created),
+    }
+}
+
+fn may_act(record: &TenantRecord) -> Result<(), Reason> {
+    match record.status {
+        TenantStatus::Active => Ok(()),
+        TenantStatus::Suspended => Err(Reason::TenantSuspended),
+        TenantStatus::Moving => Err(Reason::TenantMoving),
+    }
+}
+
+impl PartialEq for Authority {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Authority {}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("tiers", &self.0.tiers).finish_non_exhaustive()
+    }
+}
+
+/// Names for transactions that begin here: a random part a process, and a number. Unique, and made
+/// without asking the operating system for randomness at each request.
+struct Transactions {
+    prefix: u64,
+    next: AtomicU64,
+}
+
+impl Transactions {
+    fn next(&self) -> Text {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Text::from_hex(self.prefix, number)
+    }
+}

@@ -1,0 +1,250 @@
+//! [`AuthorityBuilder`]: keys and policies, once at start.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::{Authority, Capability, DangerousBuilder, Inner, Registered, Role, Transactions};
+use crate::{
+    Asserts, AuditSink, BearerPolicy, Clock, Jwks, Source, SourceSet, SystemClock, TenantDirectory,
+    TierSet, TxnTokens, audit::Auditor, bearer::Bearers, inbound::MAX_IDENTITY_HEADERS,
+    source::IdentitySource,
+};
+
+/// Where identity travels, whether or not a source for it is registered: what stands there and is
+/// not admitted is refused.
+const WIRE_HEADERS: [&str; 3] = ["txn-token", "authorization", "x-tenant-id"];
+
+/// Builds an [`Authority`].
+#[derive(Debug)]
+pub struct AuthorityBuilder {
+    tiers: TierSet,
+    clock: Arc<dyn Clock>,
+    directory: Option<Arc<dyn TenantDirectory>>,
+    max_staleness: Duration,
+    grace: Duration,
+    sink: Option<Arc<dyn AuditSink>>,
+    bearers: Bearers,
+    txn_tokens: Option<TxnTokens>,
+    sources: Vec<(Box<dyn IdentitySource>, Option<Asserts>)>,
+    capabilities: Vec<Capability>,
+    /// What `.dangerous()` was asked for, to be audited before the authority exists.
+    pub(super) dangers: Vec<&'static str>,
+}
+
+/// Why an authority cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// `.directory(..)` was not called.
+    #[error("an authority needs a directory of its tenants: call `.directory(..)`")]
+    NoDirectory,
+    /// `.audit(..)` was not called.
+    #[error("an authority needs somewhere to write what an auditor reads: call `.audit(..)`")]
+    NoAudit,
+    /// Nothing that establishes identity was registered.
+    #[error("an authority needs a source that establishes identity: call `.bearer(..)` or another")]
+    NoSource,
+    /// The same source was registered twice.
+    #[error("the source '{0}' is registered twice")]
+    DuplicateSource(Source),
+    /// More sources or headers than an authority keeps.
+    #[error("an authority has at most 32 sources and 16 identity headers")]
+    TooManySources,
+    /// A header name that is not in lower case, or not a header name.
+    #[error("the source '{0}' reads a header whose name is not in lower case")]
+    HeaderName(Source),
+    /// The same capability was declared twice.
+    #[error("the capability '{0}' is declared twice")]
+    DuplicateCapability(&'static str),
+    /// What `.dangerous()` allows must be audited first, and could not be.
+    #[error("the audit log cannot be written, and `.dangerous()` must be audited")]
+    AuditUnavailable,
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness")]
+    NoRandomness,
+}
+
+impl AuthorityBuilder {
+    pub(super) fn new(tiers: TierSet) -> Self {
+        Self {
+            tiers,
+            clock: Arc::new(SystemClock::new()),
+            directory: None,
+            max_staleness: Duration::from_secs(300),
+            grace: Duration::from_secs(30),
+            sink: None,
+            bearers: Bearers::default(),
+            txn_tokens: None,
+            sources: Vec::new(),
+            capabilities: Vec::new(),
+            dangers: Vec::new(),
+        }
+    }
+
+    /// Admits bearer tokens of one more issuer, verified against its keys: [`Source::Bearer`].
+    #[must_use]
+    pub fn bearer(mut self, jwks: Jwks, policy: BearerPolicy) -> Self {
+        self.bearers.push(jwks, policy);
+        self
+    }
+
+    /// Verifies transaction tokens, and mints them where there is a signing key:
+    /// [`Source::TxnToken`].
+    #[must_use]
+    pub fn txn_tokens(self, tokens: TxnTokens) -> Self {
+        Self { txn_tokens: Some(tokens), ..self }
+    }
+
+    /// Registers a source that carries a proof, for the tenants that it may assert.
+    #[must_use]
+    pub fn establish(mut self, source: impl IdentitySource, asserts: Asserts) -> Self {
+        self.sources.push((Box::new(source), Some(asserts)));
+        self
+    }
+
+    /// Registers a source that only names a tenant (a host, a path): where it does, it must name the
+    /// proven one.
+    #[must_use]
+    pub fn corroborate(mut self, source: impl IdentitySource) -> Self {
+        self.sources.push((Box::new(source), None));
+        self
+    }
+
+    /// What trusts more than a proof. Each is audited when the authority is built.
+    #[must_use]
+    pub fn dangerous(self) -> DangerousBuilder {
+        DangerousBuilder::new(self)
+    }
+
+    /// Which tenants exist, and how they stand.
+    #[must_use]
+    pub fn directory(self, directory: impl TenantDirectory) -> Self {
+        Self { directory: Some(Arc::new(directory)), ..self }
+    }
+
+    /// How old the directory may be and still be believed. 300 s unless told.
+    #[must_use]
+    pub fn max_staleness(self, max_staleness: Duration) -> Self {
+        Self { max_staleness, ..self }
+    }
+
+    /// How long a stream or body in flight may go on after its context has expired. 30 s unless told.
+    #[must_use]
+    pub fn grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    /// Where audit events go.
+    #[must_use]
+    pub fn audit(self, sink: impl AuditSink) -> Self {
+        Self { sink: Some(Arc::new(sink)), ..self }
+    }
+
+    /// Declares work that belongs to no single tenant, and so may be granted.
+    #[must_use]
+    pub fn allow(mut self, capability: Capability) -> Self {
+        self.capabilities.push(capability);
+        self
+    }
+
+    /// The source of time. The machine's unless told.
+    #[must_use]
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Builds it.
+    ///
+    /// # Errors
+    ///
+    /// When something is missing or stands twice, or when what `.dangerous()` allows cannot be
+    /// audited. It may wait for the audit sink then.
+    pub fn build(mut self) -> Result<Authority, BuildError> {
+        let directory = self.directory.take().ok_or(BuildError::NoDirectory)?;
+        let auditor = Auditor::new(self.sink.take().ok_or(BuildError::NoAudit)?, &self.clock);
+        let (sources, headers) = self.register()?;
+        for (at, capability) in self.capabilities.iter().enumerate() {
+            if self.capabilities[..at].iter().any(|before| before.name() == capability.name()) {
+                return Err(BuildError::DuplicateCapability(capability.name()));
+            }
+        }
+        for danger in &self.dangers {
+            let committed = auditor.dangerous(danger, self.clock.now());
+            committed.map_err(|_| BuildError::AuditUnavailable)?;
+        }
+        Ok(Authority(Arc::new(Inner {
+            tiers: self.tiers,
+            clock: self.clock,
+            directory,
+            max_staleness: self.max_staleness,
+            grace: self.grace,
+            auditor,
+            sources,
+            headers,
+            txn_tokens: self.txn_tokens,
+            capabilities: self.capabilities,
+            transactions: Transactions { prefix: random()?, next: AtomicU64::new(0) },
+        })))
+    }
+
+    /// The sources with the places of their headers, and the headers.
+    fn register(&mut self) -> Result<(Vec<Registered>, Vec<&'static str>), BuildError> {
+        // What carries a proof of its own says itself which tenants its issuers may assert.
+        let mut all: Vec<(Box<dyn IdentitySource>, Option<Asserts>)> = Vec::new();
+        if let Some(tokens) = &self.txn_tokens {
+            all.push((Box::new(tokens.clone()), Some(Asserts::Any)));
+        }
+        if !self.bearers.is_empty() {
+            all.push((Box::new(std::mem::take(&mut self.bearers)), Some(Asserts::Any)));
+        }
+        all.append(&mut self.sources);
+        if !all.iter().any(|(_, establishes)| establishes.is_some()) {
+            return Err(BuildError::NoSource);
+        }
+
+        let mut headers = WIRE_HEADERS.to_vec();
+        let mut registered: Vec<Registered> = Vec::new();
+        for (source, establishes) in all {
+            let name = source.source();
+            if registered.iter().any(|known| known.source.source() == name) {
+                return Err(BuildError::DuplicateSource(name));
+            }
+            let mut reads = 0;
+            for header in source.headers() {
+                if !is_header_name(header) {
+                    return Err(BuildError::HeaderName(name));
+                }
+                let at = headers.iter().position(|known| known == header);
+                reads |= 1
+                    << at.unwrap_or_else(|| {
+                        headers.push(header);
+                        headers.len() - 1
+                    });
+                if headers.len() > MAX_IDENTITY_HEADERS {
+                    return Err(BuildError::TooManySources);
+                }
+            }
+            let role = establishes.map_or(Role::Corroborates, Role::Establishes);
+            registered.push(Registered { source, role, reads });
+        }
+        if registered.len() > SourceSet::MAX {
+            return Err(BuildError::TooManySources);
+        }
+        Ok((registered, headers))
+    }
+}
+
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}
+
+fn random() -> Result<u64, BuildError> {
+    let mut bytes = [0; 8];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| BuildError::NoRandomness)?;
+    Ok(u64::from_ne_bytes(bytes))
+}

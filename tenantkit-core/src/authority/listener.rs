@@ -1,0 +1,194 @@
+//! [`Listener`]: which sources one listener admits, and how what they say becomes a context.
+
+use std::sync::Arc;
+
+use super::{Authority, Role};
+use crate::{
+    Claim, Door, Identity, Inbound, Presented, Provenance, Reason, Refusal, Source, SourceSet,
+    TenantContext, TenantId, UnixTime,
+};
+
+/// One listener's view of an authority: the sources that it admits. One that faces the internet
+/// admits `Source::Bearer`; one between services admits `Source::TxnToken`.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    authority: Authority,
+    admitted: SourceSet,
+    door: Door,
+}
+
+/// Everything that was present and held.
+struct Gathered {
+    agreed: SourceSet,
+    established: Option<(Source, Arc<Identity>)>,
+    named: Option<TenantId>,
+    /// The places of the headers that some source took as its own.
+    taken: u32,
+}
+
+impl Authority {
+    /// A listener that admits nothing yet, for the door of inbound requests.
+    #[must_use]
+    pub fn listener(&self) -> Listener {
+        Listener { authority: self.clone(), admitted: SourceSet::EMPTY, door: Door::Request }
+    }
+}
+
+impl Listener {
+    /// Admits a source.
+    ///
+    /// # Panics
+    ///
+    /// When the authority has no such source: an error in the wiring of the application, which would
+    /// otherwise show as a refusal of everybody.
+    #[must_use]
+    pub fn admit(self, source: Source) -> Self {
+        let registered = &self.authority.0.sources;
+        let at = registered.iter().position(|known| known.source.source() == source);
+        let Some(at) = at else {
+            panic!("the authority has no source '{source}' that a listener could admit");
+        };
+        Self { admitted: self.admitted.with(at), ..self }
+    }
+
+    /// The same, for another door.
+    #[must_use]
+    pub fn door(self, door: Door) -> Self {
+        Self { door, ..self }
+    }
+
+    /// The authority.
+    #[must_use]
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Reads, verifies and cross-checks every identity that is there, and issues a context.
+    ///
+    /// A source that is there and does not hold refuses, and is never skipped for another. All that
+    /// hold must agree on the tenant and the subject, before the directory is asked. A refusal is
+    /// audited.
+    ///
+    /// # Errors
+    ///
+    /// [`NoTenant`](crate::RefusalCode::NoTenant) when nothing is there,
+    /// [`Unverified`](crate::RefusalCode::Unverified) when something does not hold or is not admitted,
+    /// [`Mismatch`](crate::RefusalCode::Mismatch) when two disagree, and what the directory says of
+    /// the tenant after that.
+    pub fn identify(&self, inbound: Inbound<'_>) -> Result<TenantContext, Refusal> {
+        let now = self.authority.now();
+        let mut proven = None;
+        self.gather(inbound, now, &mut proven)
+            .and_then(|(identity, provenance)| self.authority.issue(identity, provenance, now))
+            .map_err(|reason| {
+                let refusal = Refusal::new(reason, self.door);
+                let tenant = proven.as_ref().map(|identity: &Arc<Identity>| identity.tenant);
+                self.authority.audit_refusal(refusal, tenant.as_ref(), |event| {
+                    let event = event.from(inbound.peer_addr());
+                    match &proven {
+                        Some(identity) => event.proven(identity),
+                        None => event,
+                    }
+                });
+                refusal
+            })
+    }
+
+    /// `proven` is told as soon as something is, so that a refusal after it can be audited under its
+    /// tenant.
+    fn gather(
+        &self,
+        inbound: Inbound<'_>,
+        now: UnixTime,
+        proven: &mut Option<Arc<Identity>>,
+    ) -> Result<(Arc<Identity>, Provenance), Reason> {
+        let presented = Presented::read(&self.authority.0.headers, inbound)?;
+        self.refuse_headers_not_admitted(&presented)?;
+
+        let mut gathered =
+            Gathered { agreed: SourceSet::EMPTY, established: None, named: None, taken: 0 };
+        for (at, known) in self.authority.0.sources.iter().enumerate() {
+            if !self.admitted.has(at) {
+                continue;
+            }
+            let Some(claim) = known.source.claim(&presented, now)? else { continue };
+            gathered.taken |= known.reads;
+            gathered.agreed = gathered.agreed.with(at);
+            match (claim, &known.role) {
+                (Claim::Establishes(identity), Role::Establishes(asserts)) => {
+                    if !asserts.allows(&identity.tenant) {
+                        return Err(Reason::IssuerNotAllowed);
+                    }
+                    if now >= identity.expires {
+                        return Err(Reason::Expired);
+                    }
+                    proven.get_or_insert_with(|| Arc::clone(&identity));
+                    gathered.established(known.source.source(), identity)?;
+                }
+                (Claim::Corroborates(tenant), _) => gathered.named(tenant)?,
+                // A source that was registered as one that only corroborates proves nothing.
+                (Claim::Establishes(identity), Role::Corroborates) => {
+                    gathered.named(identity.tenant)?;
+                }
+            }
+        }
+        // Something stands in an identity header, and no source took it for its own.
+        if presented.present().any(|at| gathered.taken & 1 << at == 0) {
+            return Err(Reason::MalformedHeader);
+        }
+        gathered.conclude()
+    }
+
+    fn refuse_headers_not_admitted(&self, presented: &Presented<'_>) -> Result<(), Reason> {
+        let sources = self.authority.0.sources.iter().enumerate();
+        let admitted = sources
+            .filter(|(at, _)| self.admitted.has(*at))
+            .fold(0, |admitted, (_, known)| admitted | known.reads);
+        if presented.present().any(|at| admitted & 1 << at == 0) {
+            return Err(Reason::NotAdmitted);
+        }
+        Ok(())
+    }
+}
+
+impl Gathered {
+    fn established(&mut self, source: Source, identity: Arc<Identity>) -> Result<(), Reason> {
+        self.named(identity.tenant)?;
+        match &mut self.established {
+            None => self.established = Some((source, identity)),
+            Some((_, first)) => {
+                if first.subject != identity.subject
+                    || differ(first.incarnation, identity.incarnation)
+                {
+                    return Err(Reason::SourcesDisagree);
+                }
+                // The context lives no longer than the shortest of its proofs.
+                if identity.expires < first.expires {
+                    Arc::make_mut(first).expires = identity.expires;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn named(&mut self, tenant: TenantId) -> Result<(), Reason> {
+        if *self.named.get_or_insert(tenant) != tenant {
+            return Err(Reason::SourcesDisagree);
+        }
+        Ok(())
+    }
+
+    fn conclude(self) -> Result<(Arc<Identity>, Provenance), Reason> {
+        match self.established {
+            Some((established_by, identity)) => {
+                Ok((identity, Provenance { established_by, agreed: self.agreed }))
+            }
+            None if self.agreed.is_empty() => Err(Reason::NoIdentity),
+            None => Err(Reason::NotEstablished),
+        }
+    }
+}
+
+fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if one != other)
+}

@@ -1,0 +1,177 @@
+//! [`TenantDirectory`]: which tenants exist, and how they stand.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{Incarnation, RoutingEpoch, TenantId, Tier, UnixTime};
+
+/// Answers from memory whether a tenant exists and how it stands. It is asked at every door, so it
+/// takes nanoseconds and does no input or output.
+pub trait TenantDirectory: fmt::Debug + Send + Sync + 'static {
+    /// The tenant, if there is one of that id.
+    fn find(&self, tenant: &TenantId) -> Option<TenantRecord>;
+
+    /// When what it answers was last known to be true. Past the authority's bound on staleness every
+    /// door refuses, rather than guesses. `None` is for a directory that is itself the truth.
+    fn as_of(&self) -> Option<UnixTime>;
+}
+
+/// How a tenant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TenantRecord {
+    /// What it bought. It wins over what a token says.
+    pub tier: Tier,
+    /// Whether it may act.
+    pub status: TenantStatus,
+    /// Which tenant of its id it is.
+    pub incarnation: Incarnation,
+    /// When this incarnation was created. Identity that was issued before is an earlier tenant's.
+    pub created: Option<UnixTime>,
+    /// Where its routing stands.
+    pub epoch: RoutingEpoch,
+}
+
+impl TenantRecord {
+    /// An active tenant, the first of its id.
+    #[must_use]
+    pub const fn active(tier: Tier) -> Self {
+        Self {
+            tier,
+            status: TenantStatus::Active,
+            incarnation: Incarnation::FIRST,
+            created: None,
+            epoch: RoutingEpoch(0),
+        }
+    }
+
+    /// The same, with another status.
+    #[must_use]
+    pub const fn status(self, status: TenantStatus) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same, as another incarnation, created at `created`.
+    #[must_use]
+    pub const fn incarnation(self, incarnation: Incarnation, created: UnixTime) -> Self {
+        Self { incarnation, created: Some(created), ..self }
+    }
+
+    /// The same, at another routing epoch.
+    #[must_use]
+    pub const fn epoch(self, epoch: RoutingEpoch) -> Self {
+        Self { epoch, ..self }
+    }
+}
+
+/// Whether a tenant may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TenantStatus {
+    /// It may.
+    Active,
+    /// It may not, until the operator says so.
+    Suspended,
+    /// It may not just now, because it is being moved.
+    Moving,
+}
+
+/// A directory in memory, changed while running. Readers never wait.
+#[derive(Debug)]
+pub struct MemoryDirectory {
+    tenants: ArcSwap<HashMap<TenantId, TenantRecord>>,
+    /// Milliseconds since 1970, or [`IS_THE_TRUTH`].
+    as_of: AtomicU64,
+}
+
+const IS_THE_TRUTH: u64 = u64::MAX;
+
+impl MemoryDirectory {
+    /// A directory that is itself the truth, and so is never stale.
+    #[must_use]
+    pub fn new(tenants: impl IntoIterator<Item = (TenantId, TenantRecord)>) -> Self {
+        Self {
+            tenants: ArcSwap::from_pointee(tenants.into_iter().collect()),
+            as_of: AtomicU64::new(IS_THE_TRUTH),
+        }
+    }
+
+    /// A copy of a truth elsewhere, as it was at `as_of`.
+    #[must_use]
+    pub fn replica(
+        tenants: impl IntoIterator<Item = (TenantId, TenantRecord)>,
+        as_of: UnixTime,
+    ) -> Self {
+        Self { as_of: AtomicU64::new(as_of.as_millis()), ..Self::new(tenants) }
+    }
+
+    /// Replaces everything by the truth as it is at `as_of`.
+    pub fn replace(
+        &self,
+        tenants: impl IntoIterator<Item = (TenantId, TenantRecord)>,
+        as_of: UnixTime,
+    ) {
+        self.tenants.store(Arc::new(tenants.into_iter().collect()));
+        self.confirm(as_of);
+    }
+
+    /// Tells that nothing has changed until `as_of`. A directory that is the truth stays that.
+    pub fn confirm(&self, as_of: UnixTime) {
+        let _ = self.as_of.fetch_update(Ordering::AcqRel, Ordering::Acquire, |known| {
+            (known != IS_THE_TRUTH).then(|| known.max(as_of.as_millis()))
+        });
+    }
+
+    /// Adds or changes one tenant. It copies the directory: for many, [`MemoryDirectory::replace`].
+    pub fn set(&self, tenant: TenantId, record: TenantRecord) {
+        self.change(|tenants| {
+            tenants.insert(tenant, record);
+        });
+    }
+
+    /// Removes one tenant. Create its successor with the [`next`](Incarnation::next) incarnation.
+    pub fn remove(&self, tenant: &TenantId) {
+        self.change(|tenants| {
+            tenants.remove(tenant);
+        });
+    }
+
+    fn change(&self, change: impl Fn(&mut HashMap<TenantId, TenantRecord>)) {
+        self.tenants.rcu(|tenants| {
+            let mut tenants = HashMap::clone(tenants);
+            change(&mut tenants);
+            tenants
+        });
+    }
+}
+
+impl TenantDirectory for MemoryDirectory {
+    fn find(&self, tenant: &TenantId) -> Option<TenantRecord> {
+        self.tenants.load().get(tenant).copied()
+    }
+
+    fn as_of(&self) -> Option<UnixTime> {
+        match self.as_of.load(Ordering::Acquire) {
+            IS_THE_TRUTH => None,
+            millis => Some(UnixTime::from_millis(millis)),
+        }
+    }
+}
+
+impl<D: TenantDirectory + ?Sized> TenantDirectory for Arc<D> {
+    fn find(&self, tenant: &TenantId) -> Option<TenantRecord> {
+        (**self).find(tenant)
+    }
+
+    fn as_of(&self) -> Option<UnixTime> {
+        (**self).as_of()
+    }
+}

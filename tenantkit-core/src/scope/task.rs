@@ -1,0 +1,78 @@
+//! New tasks that stay in the scope. A bare `tokio::spawn` leaves it.
+//!
+//! ```
+//! # use tenantkit_core::test_util::TestAuthority;
+//! use tenantkit_core::{TenantContext, task};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+//! # runtime.block_on(TestAuthority::new().context("acme").scope(async {
+//! let task = task::spawn(async { TenantContext::current().map(|tenant| *tenant.tenant()) })?;
+//! assert_eq!(task.await.unwrap()?, "acme");
+//! # Ok::<_, tenantkit_core::Refusal>(())
+//! # })?)?;
+//! # Ok::<_, tenantkit_core::Refusal>(())
+//! ```
+
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+
+use crate::{Refusal, TenantContext};
+
+/// Spawns a task in the scope of the tenant whose scope this is.
+///
+/// # Errors
+///
+/// Outside any scope, and as [`TenantContext::scope`] does. Then nothing is spawned.
+///
+/// # Panics
+///
+/// Outside a Tokio runtime.
+pub fn spawn<F>(future: F) -> Result<JoinHandle<F::Output>, Refusal>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Ok(tokio::spawn(TenantContext::current()?.scope(future)?))
+}
+
+/// Runs blocking work on Tokio's blocking threads, in the scope of the tenant whose scope this is.
+///
+/// # Errors
+///
+/// Outside any scope, and as [`TenantContext::scope`] does. Then nothing is run.
+///
+/// # Panics
+///
+/// Outside a Tokio runtime.
+pub fn spawn_blocking<W, R>(work: W) -> Result<JoinHandle<R>, Refusal>
+where
+    W: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let scoped = TenantContext::current()?.scope(work)?;
+    Ok(tokio::task::spawn_blocking(move || scoped.call()))
+}
+
+/// Spawning on a [`JoinSet`] without leaving the scope.
+pub trait JoinSetExt<T> {
+    /// Spawns a task in the scope of the tenant whose scope this is.
+    ///
+    /// # Errors
+    ///
+    /// Outside any scope, and as [`TenantContext::scope`] does. Then nothing is spawned.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    fn spawn_scoped<F>(&mut self, future: F) -> Result<AbortHandle, Refusal>
+    where
+        F: Future<Output = T> + Send + 'static;
+}
+
+impl<T: Send + 'static> JoinSetExt<T> for JoinSet<T> {
+    fn spawn_scoped<F>(&mut self, future: F) -> Result<AbortHandle, Refusal>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        Ok(self.spawn(TenantContext::current()?.scope(future)?))
+    }
+}

@@ -1,0 +1,182 @@
+//! [`TestAuthority`]: contexts for tests, without a token.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    Asserts, AuditEvent, AuditSink, Authority, Capability, Claim, Commit, Identity, IdentitySource,
+    Inbound, ManualClock, MemoryDirectory, Presented, Reason, Source, Subject, TenantContext,
+    TenantDirectory, TenantId, TenantRecord, Text, TierSet, UnixTime,
+};
+
+/// An authority that is for tests only: it issues contexts on a plain word. They pass only the doors
+/// that are made from it.
+///
+/// It knows the tenants `acme` (gold) and `globex` (bronze), stands at a fixed time, and keeps its
+/// audit events.
+#[derive(Debug, Clone)]
+pub struct TestAuthority {
+    authority: Authority,
+    clock: ManualClock,
+    directory: Arc<MemoryDirectory>,
+    audit: Arc<MemorySink>,
+}
+
+impl TestAuthority {
+    /// What [`TestAuthority::new`] declares for `SystemWork`.
+    pub const SYSTEM: Capability = Capability::system("test-system", Duration::from_secs(600));
+    /// What [`TestAuthority::new`] declares for `CrossTenant`.
+    pub const CROSS: Capability = Capability::cross_tenant("test-cross", Duration::from_secs(600));
+
+    /// A test authority.
+    ///
+    /// # Panics
+    ///
+    /// Never: what it is built from is fixed.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "an authority is never a default")]
+    #[expect(clippy::unwrap_used, reason = "for tests, on constants")]
+    pub fn new() -> Self {
+        let tier = |name| TenantRecord::active(TierSet::METALS.get(name).unwrap());
+        let clock = ManualClock::at(UnixTime::from_secs(1_800_000_000));
+        let directory = Arc::new(MemoryDirectory::new([
+            (TenantId::new("acme").unwrap(), tier("gold")),
+            (TenantId::new("globex").unwrap(), tier("bronze")),
+        ]));
+        let audit = Arc::new(MemorySink::default());
+        let authority = Authority::builder(TierSet::METALS)
+            .establish(PlainWord, Asserts::Any)
+            .directory(Arc::clone(&directory))
+            .audit(Arc::clone(&audit))
+            .allow(Self::SYSTEM)
+            .allow(Self::CROSS)
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        Self { authority, clock, directory, audit }
+    }
+
+    /// A context of `tenant`, good for 300 s.
+    ///
+    /// # Panics
+    ///
+    /// When the directory does not have the tenant, or says that it may not act.
+    #[must_use]
+    pub fn context(&self, tenant: &str) -> TenantContext {
+        let listener = self.authority.listener().admit(PlainWord.source());
+        match listener.identify(Inbound::new(&Nothing).path(tenant)) {
+            Ok(context) => context,
+            Err(refusal) => panic!("{refusal}"),
+        }
+    }
+
+    /// The authority, to make doors from.
+    #[must_use]
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub const fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// Its directory, to add, suspend and remove tenants.
+    #[must_use]
+    pub fn directory(&self) -> &MemoryDirectory {
+        &self.directory
+    }
+
+    /// The audit events so far.
+    #[must_use]
+    pub fn audited(&self) -> Vec<AuditEvent> {
+        self.audit.events()
+    }
+
+    /// Changes the record of one tenant.
+    ///
+    /// # Panics
+    ///
+    /// When the directory does not have the tenant.
+    pub fn change(&self, tenant: &str, change: impl FnOnce(TenantRecord) -> TenantRecord) {
+        let tenant = match TenantId::new(tenant) {
+            Ok(tenant) => tenant,
+            Err(error) => panic!("{error}"),
+        };
+        let Some(record) = self.directory.find(&tenant) else {
+            panic!("the directory does not have the tenant");
+        };
+        self.directory.set(tenant, change(record));
+    }
+}
+
+/// Polls a future on this thread until it is ready, for examples without a runtime. It spins.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::yield_now(),
+        }
+    }
+}
+
+/// Keeps events in memory.
+#[derive(Debug, Default)]
+pub struct MemorySink {
+    events: Mutex<Vec<AuditEvent>>,
+}
+
+impl MemorySink {
+    /// The events so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<AuditEvent> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl AuditSink for MemorySink {
+    fn record(&self, event: AuditEvent) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+
+    fn commit(&self, event: AuditEvent) -> Commit {
+        self.record(event);
+        Commit::ready(Ok(()))
+    }
+}
+
+/// Believes the path.
+#[derive(Debug)]
+struct PlainWord;
+
+impl IdentitySource for PlainWord {
+    fn source(&self) -> Source {
+        Source::Custom("test")
+    }
+
+    fn claim(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Claim>, Reason> {
+        let tenant = presented.path().parse().map_err(|_| Reason::MalformedHeader)?;
+        let subject = Subject::new(Text::from_static("test"), Text::from_static("tester"));
+        let expires = now.saturating_add(Duration::from_secs(300));
+        let identity = Identity::new(tenant, subject, expires).issued(now);
+        Ok(Some(Claim::Establishes(Arc::new(identity))))
+    }
+}
+
+/// A carrier with nothing in it.
+struct Nothing;
+
+impl crate::Carrier for Nothing {
+    fn each<'a>(&'a self, _: &mut dyn FnMut(&'a [u8], Option<&'a [u8]>)) {}
+
+    fn put(&mut self, _: &'static str, _: &str) -> Result<(), crate::CannotCarry> {
+        Err(crate::CannotCarry)
+    }
+
+    fn clear(&mut self, _: &str) {}
+}
