@@ -68,7 +68,7 @@ impl TenantContext {
     ///
     /// [`NoTenant`](crate::RefusalCode::NoTenant) outside any scope.
     pub fn current() -> Result<Self, Refusal> {
-        Self::with_current(Option::<&Self>::cloned)
+        Self::with_current(|current| current.map(Self::clone))
             .ok_or(Refusal::new(Reason::NoIdentity, Door::Scope))
     }
 
