@@ -68,8 +68,8 @@ impl TenantContext {
     ///
     /// [`NoTenant`](crate::RefusalCode::NoTenant) outside any scope.
     pub fn current() -> Result<Self, Refusal> {
-        Self::with_current(|current| current.map(Self::clone))
-            .ok_or(Refusal::new(Reason::NoIdentity, Door::Scope))
+        let nobody = Refusal::new(Reason::NoIdentity, Door::Scope);
+        Self::with_current(|current| current.ok_or(nobody).cloned())
     }
 
     /// Reads the context of the scope that this thread is in, without a clone. For logs, spans and
