@@ -1,1 +1,3 @@
 //! One verified tenant from the request to the row.
+
+pub use tenantkit_core::*;
