@@ -8,6 +8,8 @@
 
 pub mod audit;
 mod authority;
+#[cfg(feature = "axum")]
+mod axum;
 mod bearer;
 mod carrier;
 mod clock;

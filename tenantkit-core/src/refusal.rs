@@ -12,6 +12,10 @@
 //! assert_eq!(refusal.to_string(), "request refused: the identity has expired");
 //! ```
 
+mod answer;
+#[cfg(feature = "http")]
+mod http;
+
 use std::{fmt, time::Duration};
 
 /// Why a door said no. It never names a tenant and never holds what was presented.

@@ -25,6 +25,10 @@ pub struct TestAuthority {
 }
 
 impl TestAuthority {
+    /// The source that believes a plain word. A listener that is under test admits it.
+    pub const SOURCE: Source = Source::Custom("test");
+    /// The header that the word stands in.
+    pub const HEADER: &str = "x-test-tenant";
     /// What [`TestAuthority::new`] declares for `SystemWork`.
     pub const SYSTEM: Capability = Capability::system("test-system", Duration::from_secs(600));
     /// What [`TestAuthority::new`] declares for `CrossTenant`.
@@ -65,8 +69,8 @@ impl TestAuthority {
     /// When the directory does not have the tenant, or says that it may not act.
     #[must_use]
     pub fn context(&self, tenant: &str) -> TenantContext {
-        let listener = self.authority.listener().admit(PlainWord.source());
-        match listener.identify(Inbound::new(&Nothing).path(tenant)) {
+        let listener = self.authority.listener().admit(Self::SOURCE);
+        match listener.identify(Inbound::new(&Word(tenant))) {
             Ok(context) => context,
             Err(refusal) => panic!("{refusal}"),
         }
@@ -150,17 +154,22 @@ impl AuditSink for MemorySink {
     }
 }
 
-/// Believes the path.
+/// Believes its header.
 #[derive(Debug)]
 struct PlainWord;
 
 impl IdentitySource for PlainWord {
     fn source(&self) -> Source {
-        Source::Custom("test")
+        TestAuthority::SOURCE
+    }
+
+    fn headers(&self) -> &[&'static str] {
+        &[TestAuthority::HEADER]
     }
 
     fn claim(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Claim>, Reason> {
-        let tenant = presented.path().parse().map_err(|_| Reason::MalformedHeader)?;
+        let Some(word) = presented.header(TestAuthority::HEADER) else { return Ok(None) };
+        let tenant = word.parse().map_err(|_| Reason::MalformedHeader)?;
         let subject = Subject::new(Text::from_static("test"), Text::from_static("tester"));
         let expires = now.saturating_add(Duration::from_secs(300));
         let identity = Identity::new(tenant, subject, expires).issued(now);
@@ -168,11 +177,13 @@ impl IdentitySource for PlainWord {
     }
 }
 
-/// A carrier with nothing in it.
-struct Nothing;
+/// A carrier with the word in it.
+struct Word<'w>(&'w str);
 
-impl crate::Carrier for Nothing {
-    fn each<'a>(&'a self, _: &mut dyn FnMut(&'a [u8], Option<&'a [u8]>)) {}
+impl crate::Carrier for Word<'_> {
+    fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a [u8], Option<&'a [u8]>)) {
+        visit(TestAuthority::HEADER.as_bytes(), Some(self.0.as_bytes()));
+    }
 
     fn put(&mut self, _: &'static str, _: &str) -> Result<(), crate::CannotCarry> {
         Err(crate::CannotCarry)

@@ -39,6 +39,17 @@ impl<T> Scoped<T> {
         self.inner.as_ref()
     }
 
+    /// Makes what belongs to the same work, in the same scope: the future of a handler, and the body
+    /// that it answers with. It is polled and dropped in that scope as well.
+    ///
+    /// Nothing is checked again: work that was let in may finish after its context has expired. Who
+    /// holds this bounds it.
+    pub fn then<U>(self: Pin<&mut Self>, make: impl FnOnce() -> U) -> Scoped<U> {
+        let this = self.project();
+        let context = this.context.clone();
+        Scoped { context, inner: Some(stack::within(this.context, make)) }
+    }
+
     /// Runs a closure that was wrapped, in the scope.
     #[cfg(feature = "tokio")]
     pub(super) fn call<R>(mut self) -> R
