@@ -29,13 +29,18 @@ use crate::{
 /// contexts. Every door is built from a handle to it; a clone is a handle to the same one.
 ///
 /// ```
-/// # use tenantkit_core::doc::{directory, keys, NoAudit};
-/// use tenantkit_core::{Authority, TierSet, TxnTokens};
+/// # use tenantkit_core::{Algorithm, KeySet, KeyTerms, KeyUse, SigningKey, test_util::MemorySink};
+/// use tenantkit_core::{Authority, MemoryDirectory, TenantRecord, TierSet, TxnTokens};
 ///
+/// # let terms = KeyTerms::new("edge-1".parse()?, KeyUse::Txn, "edge".parse()?);
+/// # let key = SigningKey::generate(terms, Algorithm::EdDsa)?;
+/// # let keys = KeySet::new([key.verifying_key().clone()])?;
+/// # let sink = MemorySink::default();
+/// let gold = TierSet::METALS.get("gold").unwrap();
 /// let authority = Authority::builder(TierSet::METALS)
-///     .txn_tokens(TxnTokens::new("acmedocs.example", "edge", keys())?)
-///     .directory(directory())
-///     .audit(NoAudit)
+///     .txn_tokens(TxnTokens::new("acmedocs.example", "edge", keys)?.signing(key)?)
+///     .directory(MemoryDirectory::new([("acme".parse()?, TenantRecord::active(gold))]))
+///     .audit(sink)
 ///     .build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -1,28 +1,111 @@
-//! Bearer tokens of the outside world.
+//! Bearer tokens of the outside world: JWTs of issuers that this service knows.
 
-use crate::{Claim, IdentitySource, Presented, Reason, Source, UnixTime};
+mod claims;
+mod jwks;
+mod policy;
 
-/// The keys of an issuer, RFC 7517.
-#[derive(Debug, Clone)]
-pub struct Jwks {}
+use std::sync::Arc;
 
-/// What is asked of an issuer's tokens.
-#[derive(Debug, Clone)]
-pub struct BearerPolicy {}
+pub use self::{
+    jwks::Jwks,
+    policy::{BearerPolicy, Unbounded},
+};
+use crate::{
+    Asserts, BuildError, Claim, Identity, IdentitySource, Presented, Reason, Source, UnixTime,
+    jws::{
+        Compact, Header,
+        cache::{KeyWindow, Verified, VerifiedCache},
+    },
+};
 
-/// All issuers of bearer tokens.
-#[derive(Debug, Default)]
+const HEADER: &str = "authorization";
+const SCHEME: &str = "bearer";
+
+/// All issuers of bearer tokens. The keys of each are its own: two with the same `kid` never meet.
+#[derive(Debug)]
 pub(crate) struct Bearers {
-    issuers: Vec<(Jwks, BearerPolicy)>,
+    issuers: Vec<Issuer>,
+    cache: VerifiedCache,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    jwks: Jwks,
+    policy: BearerPolicy,
 }
 
 impl Bearers {
-    pub(crate) fn push(&mut self, jwks: Jwks, policy: BearerPolicy) {
-        self.issuers.push((jwks, policy));
+    /// All issuers that an application registered.
+    pub(crate) fn new(
+        registered: Vec<(Jwks, BearerPolicy)>,
+        cache_bytes: u64,
+    ) -> Result<Self, BuildError> {
+        let mut issuers: Vec<Issuer> = Vec::new();
+        for (jwks, policy) in registered {
+            policy.check()?;
+            if issuers.iter().any(|known| known.policy.issuer() == policy.issuer()) {
+                return Err(BuildError::DuplicateIssuer);
+            }
+            issuers.push(Issuer { jwks, policy });
+        }
+        Ok(Self { issuers, cache: VerifiedCache::new(cache_bytes) })
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.issuers.is_empty()
+    fn verify(&self, token: &str, now: UnixTime) -> Result<Arc<Identity>, Reason> {
+        if let Some(known) = self.cache.get(token) {
+            let issuer = &self.issuers[known.issuer];
+            if known.generation == issuer.jwks.load().generation {
+                let checked = known.validity.check(now, issuer.policy.bounds());
+                checked.inspect_err(|_| self.cache.remove(token))?;
+                return issuer.bound(known.identity);
+            }
+        }
+        let verified = self.examine(token, now)?;
+        let (issuer, identity) = (verified.issuer, Arc::clone(&verified.identity));
+        self.cache.insert(token.into(), verified);
+        self.issuers[issuer].bound(identity)
+    }
+
+    fn examine(&self, token: &str, now: UnixTime) -> Result<Verified, Reason> {
+        let compact = Compact::split(token)?;
+        let header = compact.header()?;
+        let header = Header::read(&header)?;
+        // The issuer says which keys count, so this much is read before the signature is checked.
+        let claims = compact.claims()?;
+        let claims = claims::read(&claims)?;
+        let issuers = self.issuers.iter().enumerate();
+        let (at, issuer) = issuers
+            .into_iter()
+            .find(|(_, known)| known.policy.issuer() == claims.issuer())
+            .ok_or(Reason::UnknownIssuer)?;
+        if !issuer.policy.admits_type(header.typ()) {
+            return Err(Reason::WrongTokenType);
+        }
+        let keys = issuer.jwks.load();
+        let key = keys.get(header.kid()).ok_or(Reason::UnknownKey)?;
+        let algorithm = key.algorithm();
+        if !issuer.policy.admits_algorithm(algorithm) || !header.is_signed_by(algorithm) {
+            return Err(Reason::UnknownKey);
+        }
+        compact.verify(key)?;
+
+        let (identity, validity) = claims.identity(&issuer.policy)?;
+        validity.check(now, issuer.policy.bounds())?;
+        Ok(Verified {
+            identity: Arc::new(identity),
+            validity,
+            key: KeyWindow::ALWAYS,
+            generation: keys.generation,
+            issuer: at,
+        })
+    }
+}
+
+impl Issuer {
+    /// Asked for every request, because the answer may change while a token is in the cache.
+    fn bound(&self, identity: Arc<Identity>) -> Result<Arc<Identity>, Reason> {
+        let asserts: &Asserts = self.policy.asserted();
+        if asserts.allows(&identity.tenant) { Ok(identity) } else { Err(Reason::IssuerNotAllowed) }
     }
 }
 
@@ -32,10 +115,29 @@ impl IdentitySource for Bearers {
     }
 
     fn headers(&self) -> &[&'static str] {
-        &["authorization"]
+        &[HEADER]
     }
 
-    fn claim(&self, _presented: &Presented<'_>, _now: UnixTime) -> Result<Option<Claim>, Reason> {
-        Err(Reason::UnknownKey)
+    fn claim(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Claim>, Reason> {
+        let Some(token) = presented.header(HEADER).map(bearer_token).transpose()?.flatten() else {
+            return Ok(None);
+        };
+        self.verify(token, now).map(|identity| Some(Claim::Establishes(identity)))
     }
+}
+
+/// The token of `Bearer <token>` (RFC 6750, section 2.1); `None` for another scheme.
+fn bearer_token(authorization: &str) -> Result<Option<&str>, Reason> {
+    let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return Ok(None);
+    }
+    let is_token68 = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+    };
+    if token.is_empty() || !token.bytes().all(is_token68) {
+        return Err(Reason::MalformedHeader);
+    }
+    Ok(Some(token))
 }

@@ -18,6 +18,7 @@ mod directory;
 mod id;
 mod identity;
 mod inbound;
+mod jws;
 mod key;
 mod refusal;
 mod scope;
@@ -33,7 +34,7 @@ pub use authority::{
     Authority, AuthorityBuilder, BuildError, Capability, CrossTenant, DangerousBuilder,
     GatewayPeer, Grant, Listener, SystemWork,
 };
-pub use bearer::{BearerPolicy, Jwks};
+pub use bearer::{BearerPolicy, Jwks, Unbounded};
 pub use carrier::{CannotCarry, Carrier};
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use context::{Provenance, TenantContext};
@@ -41,6 +42,7 @@ pub use directory::{MemoryDirectory, TenantDirectory, TenantRecord, TenantStatus
 pub use id::{Incarnation, InvalidTenantId, TenantId};
 pub use identity::{Identity, RoutingEpoch, Subject};
 pub use inbound::{Inbound, MAX_IDENTITY_HEADER_LEN, Peer, Presented};
+pub use jws::{Algorithm, jwk::KeyError};
 pub use key::TenantKey;
 pub use refusal::{Door, Reason, Refusal, RefusalCode};
 pub use scope::Scoped;
@@ -49,4 +51,4 @@ pub use scope::task;
 pub use source::{Asserts, Claim, IdentitySource, Source, SourceSet};
 pub use text::{InvalidText, Text};
 pub use tier::{Tier, TierSet};
-pub use token::TxnTokens;
+pub use token::{KeySet, KeyTerms, KeyUse, SecretJwk, SigningKey, TxnTokens, VerifyingKey};

@@ -1,9 +1,13 @@
 //! [`TestAuthority`]: contexts for tests, without a token.
 
+mod issuer;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+pub use issuer::{TestIssuer, sign};
 
 use crate::{
     Asserts, AuditEvent, AuditSink, Authority, Capability, Claim, Commit, Identity, IdentitySource,

@@ -1,21 +1,191 @@
-//! Transaction tokens.
+//! Transaction tokens: the signed context that crosses from service to service.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tenantkit_core::{
+//!     Algorithm, Identity, Incarnation, KeySet, KeyTerms, KeyUse, Reason, SigningKey, Subject,
+//!     TierSet, TxnTokens, UnixTime,
+//! };
+//!
+//! let terms = KeyTerms::new("edge-1".parse()?, KeyUse::Txn, "edge".parse()?);
+//! let key = SigningKey::generate(terms, Algorithm::EdDsa)?;
+//! let keys = KeySet::new([key.verifying_key().clone()])?;
+//! let edge = TxnTokens::new("acmedocs.example", "edge", keys.clone())?.signing(key)?;
+//! let documents = TxnTokens::new("acmedocs.example", "documents", keys)?;
+//!
+//! let now = UnixTime::from_secs(1_800_000_000);
+//! let later = now.saturating_add(Duration::from_secs(60));
+//! let alice = Subject::new("https://id.example".parse()?, "alice".parse()?);
+//! let identity = Identity::new("acme".parse()?, alice, later)
+//!     .incarnation(Incarnation::FIRST)
+//!     .transaction("txn-1".parse()?);
+//! let token = edge.issue(&identity, TierSet::METALS.get("gold").unwrap(), now)?;
+//!
+//! assert!(documents.verify(&token, now).is_ok());
+//! assert_eq!(documents.verify(&token, later).unwrap_err(), Reason::Expired);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-use std::sync::Arc;
+mod claims;
+mod key;
+mod key_set;
+mod mint;
 
-use crate::{Claim, IdentitySource, Presented, Reason, Source, TenantContext, UnixTime};
+use std::{sync::Arc, time::Duration};
 
-/// Verifies transaction tokens, and mints them where there is a signing key.
+use self::claims::Expected;
+pub use self::{
+    key::{KeyTerms, KeyUse, SecretJwk, SigningKey, VerifyingKey},
+    key_set::KeySet,
+};
+use crate::{
+    Claim, Identity, IdentitySource, InvalidText, Presented, Reason, Source, Text, UnixTime,
+    jws::{
+        Compact, Header,
+        cache::{Verified, VerifiedCache},
+        claims::Bounds,
+        jwk::KeyError,
+    },
+};
+
+const HEADER: &str = "txn-token";
+const TYP: &str = "txntoken+jwt";
+
+/// Verifies transaction tokens, and mints them where there is a signing key. A clone shares keys and
+/// cache.
 #[derive(Debug, Clone)]
-pub struct TxnTokens {}
+pub struct TxnTokens {
+    trust_domain: Text,
+    workload: Text,
+    keys: KeySet,
+    signing: Option<SigningKey>,
+    lifetime: Duration,
+    bounds: Bounds,
+    cache: VerifiedCache,
+}
 
 impl TxnTokens {
-    /// Mints a token for a context: the token, and when it expires.
-    pub(crate) fn mint(
-        &self,
-        _context: &TenantContext,
-        _now: UnixTime,
-    ) -> Result<(Arc<str>, UnixTime), Reason> {
-        Err(Reason::CannotMint)
+    /// Verifies tokens of `trust_domain` (their `aud`) with `keys`. `workload` is the name of this
+    /// service, which is `req_wl` in what it mints.
+    ///
+    /// # Errors
+    ///
+    /// When a name is no [`Text`].
+    pub fn new(trust_domain: &str, workload: &str, keys: KeySet) -> Result<Self, InvalidText> {
+        Ok(Self {
+            trust_domain: Text::new(trust_domain)?,
+            workload: Text::new(workload)?,
+            keys,
+            signing: None,
+            lifetime: Duration::from_secs(120),
+            bounds: Bounds {
+                max_lifetime: Duration::from_secs(600),
+                leeway: Duration::from_secs(5),
+            },
+            cache: VerifiedCache::new(8 * 1024 * 1024),
+        })
+    }
+
+    /// Mints with `key`. Without one this service only forwards what came in.
+    ///
+    /// # Errors
+    ///
+    /// When the key is not for transaction tokens or not this workload's.
+    pub fn signing(self, key: SigningKey) -> Result<Self, KeyError> {
+        let terms = key.verifying_key().terms();
+        if terms.key_use() != KeyUse::Txn {
+            return Err(KeyError::Use);
+        }
+        if *terms.workload() != self.workload {
+            return Err(KeyError::Workload);
+        }
+        Ok(Self { signing: Some(key), ..self })
+    }
+
+    /// How long a minted token lives, at most. 120 s unless told.
+    #[must_use]
+    pub fn lifetime(self, lifetime: Duration) -> Self {
+        Self { lifetime, ..self }
+    }
+
+    /// How long a token may live that is accepted. 600 s unless told.
+    #[must_use]
+    pub fn max_lifetime(self, max_lifetime: Duration) -> Self {
+        Self { bounds: Bounds { max_lifetime, ..self.bounds }, ..self }
+    }
+
+    /// How far ahead the clock of who minted may be. 5 s unless told. An expired token has no leeway.
+    #[must_use]
+    pub fn leeway(self, leeway: Duration) -> Self {
+        Self { bounds: Bounds { leeway, ..self.bounds }, ..self }
+    }
+
+    /// How many bytes of verified tokens are kept. 8 MiB unless told.
+    #[must_use]
+    pub fn cache_bytes(self, max_bytes: u64) -> Self {
+        Self { cache: VerifiedCache::new(max_bytes), ..self }
+    }
+
+    /// The keys, to be replaced while this runs.
+    #[must_use]
+    pub const fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// Verifies a token. Only an [`Authority`](crate::Authority) turns what it says into a context.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not hold.
+    pub fn verify(&self, token: &str, now: UnixTime) -> Result<Arc<Identity>, Reason> {
+        if let Some(known) = self.cache.get(token)
+            && known.generation == self.keys.load().generation
+        {
+            self.recheck(&known, now).inspect_err(|_| self.cache.remove(token))?;
+            return Ok(known.identity);
+        }
+        let token: Arc<str> = token.into();
+        let verified = self.examine(&token, now)?;
+        let identity = Arc::clone(&verified.identity);
+        self.cache.insert(token, verified);
+        Ok(identity)
+    }
+
+    fn recheck(&self, known: &Verified, now: UnixTime) -> Result<(), Reason> {
+        known.validity.check(now, &self.bounds)?;
+        if known.key.contains(now) { Ok(()) } else { Err(Reason::UnknownKey) }
+    }
+
+    fn examine(&self, token: &Arc<str>, now: UnixTime) -> Result<Verified, Reason> {
+        let compact = Compact::split(token)?;
+        let header = compact.header()?;
+        let header = Header::read(&header)?;
+        if header.typ() != Some(TYP) {
+            return Err(Reason::WrongTokenType);
+        }
+        let keys = self.keys.load();
+        let key = header.kid().and_then(|kid| keys.get(kid)).ok_or(Reason::UnknownKey)?;
+        let terms = key.terms();
+        let is_in_terms = terms.key_use() == KeyUse::Txn && terms.window().contains(now);
+        if !is_in_terms || !header.is_signed_by(key.algorithm()) {
+            return Err(Reason::UnknownKey);
+        }
+        compact.verify(&key.key)?;
+
+        let expected = Expected {
+            trust_domain: &self.trust_domain,
+            workload: terms.workload(),
+            bounds: &self.bounds,
+        };
+        let (identity, validity) = claims::read(&compact.claims()?, Arc::clone(token), &expected)?;
+        validity.check(now, &self.bounds)?;
+        Ok(Verified {
+            identity: Arc::new(identity),
+            validity,
+            key: terms.window(),
+            generation: keys.generation,
+            issuer: 0,
+        })
     }
 }
 
@@ -25,10 +195,11 @@ impl IdentitySource for TxnTokens {
     }
 
     fn headers(&self) -> &[&'static str] {
-        &["txn-token"]
+        &[HEADER]
     }
 
-    fn claim(&self, _presented: &Presented<'_>, _now: UnixTime) -> Result<Option<Claim>, Reason> {
-        Err(Reason::UnknownKey)
+    fn claim(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Claim>, Reason> {
+        let Some(token) = presented.header(HEADER) else { return Ok(None) };
+        self.verify(token, now).map(|identity| Some(Claim::Establishes(identity)))
     }
 }

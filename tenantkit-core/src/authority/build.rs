@@ -27,7 +27,8 @@ pub struct AuthorityBuilder {
     max_staleness: Duration,
     grace: Duration,
     sink: Option<Arc<dyn AuditSink>>,
-    bearers: Bearers,
+    bearers: Vec<(Jwks, BearerPolicy)>,
+    bearer_cache: u64,
     txn_tokens: Option<TxnTokens>,
     sources: Vec<(Box<dyn IdentitySource>, Option<Asserts>)>,
     capabilities: Vec<Capability>,
@@ -48,6 +49,12 @@ pub enum BuildError {
     /// Nothing that establishes identity was registered.
     #[error("an authority needs a source that establishes identity: call `.bearer(..)` or another")]
     NoSource,
+    /// Two bearer policies for one issuer.
+    #[error("an issuer of bearer tokens is registered twice")]
+    DuplicateIssuer,
+    /// A bearer policy whose issuer or audience is empty, too long or has control characters.
+    #[error("a bearer policy has an issuer or an audience that is empty or malformed")]
+    BearerNames,
     /// The same source was registered twice.
     #[error("the source '{0}' is registered twice")]
     DuplicateSource(Source),
@@ -77,7 +84,8 @@ impl AuthorityBuilder {
             max_staleness: Duration::from_secs(300),
             grace: Duration::from_secs(30),
             sink: None,
-            bearers: Bearers::default(),
+            bearers: Vec::new(),
+            bearer_cache: 8 * 1024 * 1024,
             txn_tokens: None,
             sources: Vec::new(),
             capabilities: Vec::new(),
@@ -88,8 +96,14 @@ impl AuthorityBuilder {
     /// Admits bearer tokens of one more issuer, verified against its keys: [`Source::Bearer`].
     #[must_use]
     pub fn bearer(mut self, jwks: Jwks, policy: BearerPolicy) -> Self {
-        self.bearers.push(jwks, policy);
+        self.bearers.push((jwks, policy));
         self
+    }
+
+    /// How many bytes of verified bearer tokens are kept. 8 MiB unless told.
+    #[must_use]
+    pub fn bearer_cache(self, max_bytes: u64) -> Self {
+        Self { bearer_cache: max_bytes, ..self }
     }
 
     /// Verifies transaction tokens, and mints them where there is a signing key:
@@ -199,7 +213,9 @@ impl AuthorityBuilder {
             all.push((Box::new(tokens.clone()), Some(Asserts::Any)));
         }
         if !self.bearers.is_empty() {
-            all.push((Box::new(std::mem::take(&mut self.bearers)), Some(Asserts::Any)));
+            let registered = std::mem::take(&mut self.bearers);
+            let bearers = Bearers::new(registered, self.bearer_cache)?;
+            all.push((Box::new(bearers), Some(Asserts::Any)));
         }
         all.append(&mut self.sources);
         if !all.iter().any(|(_, establishes)| establishes.is_some()) {

@@ -1,0 +1,115 @@
+//! [`VerifiedCache`]: tokens whose signature was checked a moment ago.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use quick_cache::{Equivalent, Weighter, sync::Cache};
+
+use super::claims::Validity;
+use crate::{Identity, UnixTime};
+
+/// What a token weighs besides its text: what was read from it, and the cache's own part.
+const OVERHEAD: u64 = 1024;
+/// How much of a token's end is hashed.
+const TAIL: usize = 24;
+
+/// Tokens whose signature held, with what they say. Bounded in bytes.
+///
+/// A token is found by its whole text, compared byte by byte. Only the end of it is hashed, with a
+/// key of this process: that is the signature's end, and nothing gets in before its signature was
+/// verified, so tokens that all meet in one place would have to be signed by a key that is trusted,
+/// with signatures that end alike, which no signer can choose. Nothing that was refused gets in, so
+/// garbage drives nothing out. Every hit is checked again: the time, the key's window, and whether
+/// the keys are still the same; the cache only stands for the signature.
+#[derive(Clone)]
+pub(crate) struct VerifiedCache(Arc<Cache<Token, Verified, Bytes>>);
+
+/// A token whose signature held.
+#[derive(Clone)]
+pub(crate) struct Verified {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) validity: Validity,
+    pub(crate) key: KeyWindow,
+    /// Of the keys that it was verified with.
+    pub(crate) generation: u64,
+    /// Which issuer's they were.
+    pub(crate) issuer: usize,
+}
+
+/// When a key is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyWindow {
+    pub(crate) from: UnixTime,
+    pub(crate) until: UnixTime,
+}
+
+impl KeyWindow {
+    pub(crate) const ALWAYS: Self = Self { from: UnixTime::EPOCH, until: UnixTime::MAX };
+
+    pub(crate) fn contains(&self, now: UnixTime) -> bool {
+        self.from <= now && now < self.until
+    }
+}
+
+impl VerifiedCache {
+    /// A cache of at most so many bytes.
+    pub(crate) fn new(max_bytes: u64) -> Self {
+        let items = usize::try_from(max_bytes / (OVERHEAD + 512)).unwrap_or(usize::MAX);
+        Self(Arc::new(Cache::with_weighter(items, max_bytes, Bytes)))
+    }
+
+    pub(crate) fn get(&self, token: &str) -> Option<Verified> {
+        self.0.get(&Presented(token))
+    }
+
+    pub(crate) fn insert(&self, token: Arc<str>, verified: Verified) {
+        self.0.insert(Token(token), verified);
+    }
+
+    pub(crate) fn remove(&self, token: &str) {
+        self.0.remove(&Presented(token));
+    }
+}
+
+impl fmt::Debug for VerifiedCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the tokens.
+        f.debug_struct("VerifiedCache").field("bytes", &self.0.weight()).finish_non_exhaustive()
+    }
+}
+
+#[derive(PartialEq, Eq)]
+struct Token(Arc<str>);
+
+struct Presented<'a>(&'a str);
+
+impl Hash for Token {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Presented(&self.0).hash(state);
+    }
+}
+
+impl Hash for Presented<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let token = self.0.as_bytes();
+        state.write(&token[token.len().saturating_sub(TAIL)..]);
+    }
+}
+
+impl Equivalent<Token> for Presented<'_> {
+    fn equivalent(&self, token: &Token) -> bool {
+        *self.0 == *token.0
+    }
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Token, Verified> for Bytes {
+    fn weight(&self, token: &Token, _: &Verified) -> u64 {
+        token.0.len() as u64 + OVERHEAD
+    }
+}

@@ -1,0 +1,164 @@
+//! Minting: a transaction token for a context, or for what an operator vouches for.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use serde::Serialize;
+
+use super::{TYP, TxnTokens};
+use crate::{
+    Door, Identity, Incarnation, Reason, Refusal, Subject, TenantContext, Text, Tier, UnixTime,
+    jws::BASE64,
+};
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    typ: &'static str,
+    kid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iat: u64,
+    aud: &'a str,
+    exp: u64,
+    txn: &'a str,
+    sub: &'a str,
+    scope: &'a str,
+    req_wl: &'a str,
+    tctx: Tctx<'a>,
+}
+
+#[derive(Serialize)]
+struct Tctx<'a> {
+    tenant: &'a str,
+    inc: u64,
+    tier: &'static str,
+    sub_iss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Act<'a>>,
+}
+
+#[derive(Serialize)]
+struct Act<'a> {
+    iss: &'a str,
+    sub: &'a str,
+}
+
+/// A minted token.
+struct Minted {
+    token: Arc<str>,
+    expires: UnixTime,
+}
+
+impl TxnTokens {
+    /// Mints a token for what the caller vouches for: for operators' tools and tests. It proves
+    /// something only to who trusts the signing key, and lives as long as `identity` does, but no
+    /// longer than [`lifetime`](TxnTokens::lifetime).
+    ///
+    /// # Errors
+    ///
+    /// [`NotAllowed`](crate::RefusalCode::NotAllowed) when there is no signing key or it is outside
+    /// its validity; [`Unverified`](crate::RefusalCode::Unverified) when the identity has expired, or
+    /// has no incarnation or no transaction.
+    pub fn issue(
+        &self,
+        identity: &Identity,
+        tier: Tier,
+        now: UnixTime,
+    ) -> Result<Arc<str>, Refusal> {
+        let whole = (identity.incarnation.ok_or(Reason::BadClaim)).and_then(|incarnation| {
+            Ok((incarnation, identity.txn.as_ref().ok_or(Reason::BadClaim)?))
+        });
+        whole
+            .and_then(|(incarnation, txn)| self.sign(identity, incarnation, tier, txn, now))
+            .map(|minted| minted.token)
+            .map_err(|reason| Refusal::new(reason, Door::Mint))
+    }
+
+    /// Mints a token for a context: the token, and until when it is to be used again. That is before
+    /// it expires, so that the next hop does not get a token in its last moment.
+    pub(crate) fn mint(
+        &self,
+        context: &TenantContext,
+        now: UnixTime,
+    ) -> Result<(Arc<str>, UnixTime), Reason> {
+        let minted = self.sign(
+            context.identity(),
+            context.incarnation(),
+            context.tier(),
+            context.transaction(),
+            now,
+        )?;
+        let reuse = minted.expires.since(now) * 3 / 4;
+        Ok((minted.token, now.saturating_add(reuse)))
+    }
+
+    fn sign(
+        &self,
+        identity: &Identity,
+        incarnation: Incarnation,
+        tier: Tier,
+        txn: &Text,
+        now: UnixTime,
+    ) -> Result<Minted, Reason> {
+        let key = self.signing.as_ref().ok_or(Reason::CannotMint)?;
+        let terms = key.verifying_key().terms();
+        if !terms.window().contains(now) {
+            return Err(Reason::CannotMint);
+        }
+        // Never longer than what it stands for. Rounded down, as `exp` is in whole seconds.
+        let until =
+            now.saturating_add(self.lifetime).min(identity.expires).min(terms.window().until);
+        let expires = UnixTime::from_secs(until.as_secs());
+        if now >= expires {
+            return Err(Reason::Expired);
+        }
+        let claims = Claims {
+            iat: now.as_secs(),
+            aud: &self.trust_domain,
+            exp: expires.as_secs(),
+            txn,
+            sub: identity.subject.sub(),
+            scope: identity.scopes.as_deref().unwrap_or_default(),
+            req_wl: &self.workload,
+            tctx: Tctx {
+                tenant: &identity.tenant,
+                inc: incarnation.get(),
+                tier: tier.as_str(),
+                sub_iss: identity.subject.issuer(),
+                region: identity.region.as_deref(),
+                epoch: identity.epoch.map(|epoch| epoch.0),
+                act: identity.actor.as_ref().map(Act::of),
+            },
+        };
+        let header =
+            Header { alg: key.verifying_key().algorithm().as_str(), typ: TYP, kid: terms.kid() };
+        let mut token = String::with_capacity(1024);
+        encode(&header, &mut token)?;
+        token.push('.');
+        encode(&claims, &mut token)?;
+        let signature = key.private().sign(token.as_bytes()).map_err(|_| Reason::CannotMint)?;
+        token.push('.');
+        BASE64.encode_string(signature, &mut token);
+        Ok(Minted { token: token.into(), expires })
+    }
+}
+
+impl<'a> Act<'a> {
+    fn of(actor: &'a Subject) -> Self {
+        Self { iss: actor.issuer(), sub: actor.sub() }
+    }
+}
+
+fn encode(part: &impl Serialize, token: &mut String) -> Result<(), Reason> {
+    // Only strings and integers, which serde_json always writes.
+    let json = serde_json::to_vec(part).map_err(|_| Reason::CannotMint)?;
+    BASE64.encode_string(json, token);
+    Ok(())
+}
