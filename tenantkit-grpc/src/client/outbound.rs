@@ -1,0 +1,123 @@
+//! [`Outbound`]: whose call it is, whether it may go there, and the token that goes with it.
+
+use http::{HeaderMap, Uri, header, request::Request};
+use tenantkit_core::{
+    AuditAction, AuditEvent, Authority, Carrier, Door, Reason, Refusal, TenantContext,
+};
+
+use super::trust::TrustDomain;
+
+const TXN_TOKEN: &str = "txn-token";
+
+/// The headers that name a tenant on the wire. `authorization` is none of them between services.
+const IDENTITY_HEADERS: [&str; 2] = [TXN_TOKEN, "x-tenant-id"];
+
+/// What a client layer does with a host that is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// The caller meant to go there, which is an error.
+    Refuse,
+    /// A redirect leads there, with nothing.
+    CarryNothing,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Outbound {
+    authority: Authority,
+    pub(super) trusted: TrustDomain,
+}
+
+impl Outbound {
+    pub(super) fn new(authority: &Authority) -> Self {
+        Self { authority: authority.clone(), trusted: TrustDomain::default() }
+    }
+
+    /// Decides whose call it is, and refuses what may not go out.
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<TenantContext, Refusal> {
+        let context = self.whose(request)?;
+        self.authority.check(&context, Door::Call)?;
+        self.refuse_own_identity(request.headers(), &context)?;
+        self.refuse_elsewhere(request.uri(), &context)?;
+        Ok(context)
+    }
+
+    /// Decides whose call it is, and adds the token.
+    pub(super) fn send<B>(
+        &self,
+        request: &mut Request<B>,
+        elsewhere: Elsewhere,
+    ) -> Result<(), Refusal> {
+        let context = self.whose(request)?;
+        // On a hop the identity headers are those of an earlier one, if there are any.
+        match elsewhere {
+            Elsewhere::Refuse => {
+                self.refuse_own_identity(request.headers(), &context)?;
+                self.refuse_elsewhere(request.uri(), &context)?;
+            }
+            Elsewhere::CarryNothing if !self.trusted.contains(request.uri()) => {
+                for name in IDENTITY_HEADERS {
+                    request.headers_mut().remove(name);
+                }
+                request.extensions_mut().remove::<TenantContext>();
+                return Ok(());
+            }
+            Elsewhere::CarryNothing => {}
+        }
+        let token = self.authority.outbound_token(&context)?;
+        let put = request.headers_mut().put(TXN_TOKEN, &token);
+        put.map_err(|_| self.refused(Reason::MalformedToken, Some(&context)))
+    }
+
+    /// What the caller put into the extensions, else the scope. That the two agree is checked by the
+    /// authority.
+    fn whose<B>(&self, request: &Request<B>) -> Result<TenantContext, Refusal> {
+        let explicit = request.extensions().get::<TenantContext>().cloned();
+        explicit
+            .or_else(|| TenantContext::current().ok())
+            .ok_or_else(|| self.refused(Reason::NoIdentity, None))
+    }
+
+    fn refuse_own_identity(
+        &self,
+        headers: &HeaderMap,
+        context: &TenantContext,
+    ) -> Result<(), Refusal> {
+        let own = headers.keys().any(|name| is_identity(name.as_str()));
+        let hop_by_hop = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .any(|option| str::from_utf8(option.trim_ascii()).is_ok_and(is_identity));
+        match (own, hop_by_hop) {
+            (true, _) => Err(self.refused(Reason::NotAdmitted, Some(context))),
+            (_, true) => Err(self.refused(Reason::HopByHopHeader, Some(context))),
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse_elsewhere(&self, uri: &Uri, context: &TenantContext) -> Result<(), Refusal> {
+        if self.trusted.contains(uri) {
+            return Ok(());
+        }
+        Err(self.refused(Reason::OutsideTrustDomain, Some(context)))
+    }
+
+    /// A refusal, audited.
+    fn refused(&self, reason: Reason, context: Option<&TenantContext>) -> Refusal {
+        let refusal = Refusal::new(reason, Door::Call);
+        let event = AuditEvent::new(self.authority.now(), AuditAction::Refused(refusal));
+        self.authority.record(match context {
+            Some(context) => event.of(context),
+            None => event,
+        });
+        refusal
+    }
+}
+
+/// Whether some hop would take it for an identity header: without regard to case, `_` as `-`.
+fn is_identity(name: &str) -> bool {
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    IDENTITY_HEADERS
+        .iter()
+        .any(|known| known.len() == name.len() && known.bytes().eq(name.bytes().map(fold)))
+}

@@ -1,0 +1,52 @@
+//! The server layer: who is not verified does not come in.
+//!
+//! One layer for HTTP and gRPC, unary and streaming. It reads every identity that a request carries,
+//! puts the [`TenantContext`](tenantkit_core::TenantContext) into the request's extensions, and runs
+//! the handler, and the body that it answers with, in the tenant's scope. It refuses in the protocol
+//! that the request speaks: problem details over HTTP, a status with `google.rpc` details over gRPC.
+//!
+//! ```
+//! # use std::convert::Infallible;
+//! # use http::{Request, Response};
+//! # use tenantkit_core::test_util::{TestAuthority, block_on};
+//! use tenantkit_core::TenantContext;
+//! use tenantkit_grpc::TenantLayer;
+//! use tower::{ServiceExt, service_fn};
+//!
+//! # let test = TestAuthority::new();
+//! # let authority = test.authority();
+//! let service = TenantLayer::new(authority)
+//!     .admit(TestAuthority::SOURCE) // Source::Bearer, Source::TxnToken
+//!     .layer(service_fn(async |_request: Request<String>| {
+//!         let tenant = TenantContext::with_current(|it| it.map(|it| it.tenant().to_string()));
+//!         Ok::<_, Infallible>(Response::new(tenant.unwrap_or_default()))
+//!     }));
+//!
+//! let verified = Request::builder().header("x-test-tenant", "acme").body(String::new())?;
+//! assert_eq!(block_on(service.clone().oneshot(verified))?.status(), 200);
+//!
+//! let nobody = Request::new(String::new());
+//! let refused = block_on(service.clone().oneshot(nobody))?;
+//! assert_eq!(refused.status(), 401);
+//! assert_eq!(refused.headers()["content-type"], "application/problem+json");
+//!
+//! let nobody = Request::builder().header("content-type", "application/grpc").body(String::new())?;
+//! let refused = block_on(service.oneshot(nobody))?;
+//! assert_eq!(refused.status(), 200);
+//! assert_eq!(refused.headers()["grpc-status"], "16"); // UNAUTHENTICATED
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod body;
+mod deadline;
+mod future;
+mod layer;
+mod peer;
+mod service;
+mod span;
+
+pub use body::TenantBody;
+pub use future::ResponseFuture;
+pub use layer::TenantLayer;
+pub use peer::PeerInfo;
+pub use service::TenantService;

@@ -1,0 +1,96 @@
+//! [`TenantService`]: identify, then call.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::Body;
+use tenantkit_core::{
+    AuditAction, AuditEvent, Door, Inbound, Listener, Reason, Refusal, TenantContext,
+};
+use tower_service::Service;
+
+use super::{ResponseFuture, TenantBody, deadline::Deadline, peer, span::Span};
+use crate::{BoxError, protocol::Protocol, refusal::Challenge};
+
+/// What a [`TenantLayer`](super::TenantLayer) makes of a service.
+#[derive(Debug, Clone)]
+pub struct TenantService<S> {
+    inner: S,
+    listener: Listener,
+    challenge: Challenge,
+}
+
+impl<S> TenantService<S> {
+    pub(super) const fn new(inner: S, listener: Listener, challenge: Challenge) -> Self {
+        Self { inner, listener, challenge }
+    }
+
+    fn identify<B>(&self, request: &Request<B>) -> Result<TenantContext, Refusal> {
+        let peer = peer::of(request.extensions());
+        let host = host(request).map_err(|reason| {
+            let refusal = Refusal::new(reason, Door::Request);
+            let authority = self.listener.authority();
+            let event = AuditEvent::new(authority.now(), AuditAction::Refused(refusal));
+            authority.record(event.from(peer.addr));
+            refusal
+        })?;
+        let inbound = Inbound::new(request.headers()).from(peer).host(host);
+        self.listener.identify(inbound.path(request.uri().path()))
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for TenantService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+{
+    type Response = Response<TenantBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let protocol = Protocol::of(request.headers());
+        let scoped = self.identify(&request).and_then(|context| {
+            let scope = context.scope(())?;
+            Ok((context, scope))
+        });
+        let (context, mut scope) = match scoped {
+            Ok(scoped) => scoped,
+            Err(refusal) => return ResponseFuture::refused(refusal, protocol, self.challenge),
+        };
+        let span = Span::of(&context);
+        let deadline = Deadline::of(&context);
+        // Whatever stood there did not come through this layer.
+        request.extensions_mut().insert(context);
+        let inner = &mut self.inner;
+        let work = Pin::new(&mut scope).then(|| span.within(|| inner.call(request)));
+        ResponseFuture::working(work, span, deadline, protocol)
+    }
+}
+
+/// The host that was asked for: the URI's, or that of the header. Two that differ are a refusal,
+/// because another hop may have read the other one.
+fn host<B>(request: &Request<B>) -> Result<Option<&str>, Reason> {
+    let mut headers = request.headers().get_all(header::HOST).iter();
+    let header = match headers.next() {
+        Some(host) => Some(host.to_str().map_err(|_| Reason::MalformedHeader)?),
+        None => None,
+    };
+    if headers.next().is_some() {
+        return Err(Reason::DuplicateHeader);
+    }
+    match (request.uri().authority(), header) {
+        (Some(uri), Some(header)) if !uri.as_str().eq_ignore_ascii_case(header) => {
+            Err(Reason::DuplicateHeader)
+        }
+        (uri, header) => Ok(uri.map(http::uri::Authority::as_str).or(header)),
+    }
+}
