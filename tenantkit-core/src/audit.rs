@@ -2,14 +2,29 @@
 //!
 //! There are two verbs. [`AuditSink::record`] never blocks and may be sampled; what was dropped is
 //! itself recorded. [`AuditSink::commit`] is durable, or the work is refused.
+//!
+//! An authority samples refusals before they reach the sink: of each reason and verified tenant the
+//! first 20 in 10 s are recorded one by one
+//! ([`AuthorityBuilder::sample_refusals`](crate::AuthorityBuilder::sample_refusals)), and how many
+//! more there were follows when the window has ended. So a flood by one tenant, or of one reason,
+//! neither fills a disk nor hides what another did.
 
 mod auditor;
 mod commit;
 mod event;
+pub mod json;
+mod sampler;
+mod tee;
+#[cfg(feature = "tracing")]
+mod tracing;
 
-pub(crate) use auditor::Auditor;
+pub(crate) use auditor::{Auditor, Sampling};
 pub use commit::{Commit, CommitHandle, NotCommitted};
 pub use event::{AuditAction, AuditEvent};
+pub use json::{JsonLinesOptions, JsonLinesSink};
+pub use tee::Tee;
+#[cfg(feature = "tracing")]
+pub use tracing::TracingSink;
 
 use std::{fmt, sync::Arc};
 

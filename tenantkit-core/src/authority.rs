@@ -178,9 +178,16 @@ impl Authority {
         self.0.grace
     }
 
-    /// Records an event that an adapter saw. It never blocks, and may be sampled.
+    /// Records an event that an adapter saw. It never blocks. A refusal is sampled, by its reason and
+    /// the event's tenant, which must be a verified one.
     pub fn record(&self, event: AuditEvent) {
         self.0.auditor.record(event);
+    }
+
+    /// Records how many refusals were only counted until now. Otherwise that follows with the first
+    /// event after the window, and when the last handle to the authority is dropped.
+    pub fn flush_audit(&self) {
+        self.0.auditor.flush();
     }
 
     /// What the directory says, if it can be believed.
@@ -222,7 +229,7 @@ impl Authority {
         tenant: Option<&TenantId>,
         describe: impl FnOnce(AuditEvent) -> AuditEvent,
     ) {
-        self.0.auditor.refused(refusal, tenant, self.now(), describe);
+        self.0.auditor.refused(refusal, tenant, describe);
     }
 }
 

@@ -9,6 +9,8 @@
 //! assert_eq!(clock.now(), UnixTime::from_secs(1_800_000_005));
 //! ```
 
+mod rfc3339;
+
 use std::{
     fmt,
     sync::{

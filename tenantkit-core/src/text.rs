@@ -50,7 +50,7 @@ impl Text {
 
 /// Controls, line and paragraph separators, and the bidirectional overrides that make a log line
 /// read as another.
-fn is_unsafe(c: char) -> bool {
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -47,15 +47,29 @@ pub enum AuditAction {
     Granted,
     /// Something was built that trusts more than a proof.
     Dangerous(&'static str),
-    /// So many refusals of one kind were not recorded one by one.
+    /// So many events of one kind were not recorded one by one. Without a tenant: refusals without a
+    /// verified one, or those of more tenants than are told apart.
     Dropped {
-        /// The reason that they had; `None` for a mixture.
+        /// The reason that the refusals had; `None` for events that are no refusals.
         reason: Option<Reason>,
         /// The door; `None` for a mixture.
         door: Option<Door>,
         /// How many.
         count: u64,
     },
+}
+
+impl AuditAction {
+    /// Its stable name.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Granted => "granted",
+            Self::Dangerous(_) => "dangerous",
+            Self::Dropped { .. } => "dropped",
+        }
+    }
 }
 
 impl AuditEvent {

@@ -1,6 +1,7 @@
 //! [`AuthorityBuilder`]: keys and policies, once at start.
 
 use std::{
+    num::NonZeroU32,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -10,13 +11,19 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::{Authority, Capability, DangerousBuilder, Inner, Registered, Role, Transactions};
 use crate::{
     Asserts, AuditSink, BearerPolicy, Clock, Jwks, Source, SourceSet, SystemClock, TenantDirectory,
-    TierSet, TxnTokens, audit::Auditor, bearer::Bearers, inbound::MAX_IDENTITY_HEADERS,
+    TierSet, TxnTokens,
+    audit::{Auditor, Sampling},
+    bearer::Bearers,
+    inbound::MAX_IDENTITY_HEADERS,
     source::IdentitySource,
 };
 
 /// Where identity travels, whether or not a source for it is registered: what stands there and is
 /// not admitted is refused.
 const WIRE_HEADERS: [&str; 3] = ["txn-token", "authorization", "x-tenant-id"];
+
+/// A shorter window would let a flood through.
+const MIN_SAMPLING_WINDOW: Duration = Duration::from_secs(1);
 
 /// Builds an [`Authority`].
 #[derive(Debug)]
@@ -27,6 +34,7 @@ pub struct AuthorityBuilder {
     max_staleness: Duration,
     grace: Duration,
     sink: Option<Arc<dyn AuditSink>>,
+    sampling: Sampling,
     bearers: Vec<(Jwks, BearerPolicy)>,
     bearer_cache: u64,
     txn_tokens: Option<TxnTokens>,
@@ -67,6 +75,9 @@ pub enum BuildError {
     /// The same capability was declared twice.
     #[error("the capability '{0}' is declared twice")]
     DuplicateCapability(&'static str),
+    /// A window in which refusals are sampled that bounds nothing.
+    #[error("the window of `.sample_refusals(..)` is at least 1 s")]
+    SamplingWindow,
     /// What `.dangerous()` allows must be audited first, and could not be.
     #[error("the audit log cannot be written, and `.dangerous()` must be audited")]
     AuditUnavailable,
@@ -84,6 +95,10 @@ impl AuthorityBuilder {
             max_staleness: Duration::from_secs(300),
             grace: Duration::from_secs(30),
             sink: None,
+            sampling: Sampling {
+                at_most: const { NonZeroU32::new(20).unwrap() },
+                window: Duration::from_secs(10),
+            },
             bearers: Vec::new(),
             bearer_cache: 8 * 1024 * 1024,
             txn_tokens: None,
@@ -158,6 +173,13 @@ impl AuthorityBuilder {
         Self { sink: Some(Arc::new(sink)), ..self }
     }
 
+    /// How many refusals of each reason and verified tenant are recorded one by one in a window; of
+    /// the rest the count is recorded. 20 in 10 s unless told.
+    #[must_use]
+    pub fn sample_refusals(self, at_most: NonZeroU32, window: Duration) -> Self {
+        Self { sampling: Sampling { at_most, window }, ..self }
+    }
+
     /// Declares work that belongs to no single tenant, and so may be granted.
     #[must_use]
     pub fn allow(mut self, capability: Capability) -> Self {
@@ -179,7 +201,11 @@ impl AuthorityBuilder {
     /// audited. It may wait for the audit sink then.
     pub fn build(mut self) -> Result<Authority, BuildError> {
         let directory = self.directory.take().ok_or(BuildError::NoDirectory)?;
-        let auditor = Auditor::new(self.sink.take().ok_or(BuildError::NoAudit)?, &self.clock);
+        let sink = self.sink.take().ok_or(BuildError::NoAudit)?;
+        if self.sampling.window < MIN_SAMPLING_WINDOW {
+            return Err(BuildError::SamplingWindow);
+        }
+        let auditor = Auditor::new(sink, Arc::clone(&self.clock), self.sampling);
         let (sources, headers) = self.register()?;
         for (at, capability) in self.capabilities.iter().enumerate() {
             if self.capabilities[..at].iter().any(|before| before.name() == capability.name()) {

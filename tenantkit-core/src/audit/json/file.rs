@@ -1,0 +1,206 @@
+//! [`LogFile`]: a file that is appended to, bounded, rotated, and opened anew after an error.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// How long nothing is tried that failed and that nobody waits for.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) max_bytes: u64,
+    /// Full files beside the one that is written.
+    pub(super) keep: u32,
+}
+
+/// A file that is appended to. After an error it is closed, and opened anew at the next use.
+pub(super) struct LogFile {
+    path: PathBuf,
+    limits: Limits,
+    open: Option<Open>,
+    /// The last time that it could not be opened or rotated.
+    failed: Option<Instant>,
+}
+
+struct Open {
+    file: File,
+    len: u64,
+    /// A device or a pipe has no length to be bounded.
+    regular: bool,
+    /// The last line was not written to its end.
+    torn: bool,
+}
+
+/// How much was written before it failed.
+pub(super) struct Failed {
+    pub(super) written: usize,
+}
+
+impl LogFile {
+    pub(super) fn open(path: PathBuf, limits: Limits) -> io::Result<Self> {
+        let open = Some(Open::new(&path)?);
+        Ok(Self { path, limits, open, failed: None })
+    }
+
+    /// Closes it, so that the next use opens what is at the path then.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+        self.failed = None;
+    }
+
+    /// Appends. All of it, whatever the limits say.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        let mut written = 0;
+        let outcome = self.opened().and_then(|open| open.write(bytes, &mut written));
+        outcome.map_err(|_| {
+            self.broken();
+            Failed { written }
+        })
+    }
+
+    /// Waits until everything that was appended is on the disk. After an error nobody knows what is:
+    /// the same handle is never asked twice.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let outcome = match &self.open {
+            Some(open) => open.file.sync_data(),
+            None => Ok(()),
+        };
+        outcome.inspect_err(|_| self.broken())
+    }
+
+    /// Whether `more` bytes fit, in this file or in the one that it is rotated to.
+    pub(super) fn has_room(&mut self, more: usize) -> bool {
+        if self.fits(more) {
+            return true;
+        }
+        if self.is_waiting() {
+            return false;
+        }
+        // It may be closed, or somebody may have truncated it.
+        let measured = self.opened().and_then(Open::measure);
+        let roomy = match measured {
+            Ok(()) if self.fits(more) => Ok(()),
+            Ok(()) => self.rotate(),
+            Err(error) => Err(error),
+        };
+        if roomy.is_err() {
+            self.failed = Some(Instant::now());
+        }
+        self.fits(more)
+    }
+
+    /// Whether `more` bytes fit in this file as it stands.
+    pub(super) fn fits(&self, more: usize) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            !open.regular || open.len.saturating_add(more as u64) <= self.limits.max_bytes
+        })
+    }
+
+    /// Tries at once what failed before.
+    pub(super) fn retry(&mut self) {
+        self.failed = None;
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.failed.is_some_and(|at| at.elapsed() < RETRY)
+    }
+
+    fn broken(&mut self) {
+        self.open = None;
+        self.failed = Some(Instant::now());
+    }
+
+    fn opened(&mut self) -> io::Result<&mut Open> {
+        match &mut self.open {
+            Some(open) => Ok(open),
+            closed => Ok(closed.insert(Open::new(&self.path)?)),
+        }
+    }
+
+    /// Moves the file to `<path>.1`, that one to `<path>.2`, up to the first place that is free.
+    /// Nothing is replaced: without a free place it fails.
+    fn rotate(&mut self) -> io::Result<()> {
+        let mut free = None;
+        for place in 1..=self.limits.keep {
+            if !fs::exists(self.place(place))? {
+                free = Some(place);
+                break;
+            }
+        }
+        let free = free.ok_or(io::ErrorKind::StorageFull)?;
+        for place in (1..free).rev() {
+            fs::rename(self.place(place), self.place(place + 1))?;
+        }
+        fs::rename(&self.path, self.place(1))?;
+        self.open = None;
+        self.opened().map(|_| ())
+    }
+
+    fn place(&self, place: u32) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(format!(".{place}"));
+        path.into()
+    }
+}
+
+impl Open {
+    fn new(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        let about = file.metadata()?;
+        let (len, regular) = (about.len(), about.is_file());
+        let mut torn = false;
+        if regular && len > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            torn = last != *b"\n";
+        }
+        if regular {
+            // A file whose name is not on the disk is lost with everything in it.
+            #[cfg(unix)]
+            File::open(folder(path))?.sync_all()?;
+        }
+        Ok(Self { file, len, regular, torn })
+    }
+
+    fn measure(&mut self) -> io::Result<()> {
+        self.len = self.file.metadata()?.len();
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
+        if self.torn {
+            self.file.write_all(b"\n")?;
+            self.len += 1;
+            self.torn = false;
+        }
+        while *written < bytes.len() {
+            match self.file.write(&bytes[*written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => {
+                    *written += more;
+                    self.len += more as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,138 @@
+//! [`Writer`]: the thread that writes.
+
+use std::{mem, sync::Arc};
+
+use super::{
+    counts::Counts,
+    file::{Failed, LogFile, RETRY},
+    lanes::{Lanes, Work},
+    line,
+};
+use crate::audit::{AuditEvent, CommitHandle, NotCommitted};
+
+/// Writes what waits: commits first, then counts, then records.
+pub(super) struct Writer {
+    lanes: Arc<Lanes>,
+    file: LogFile,
+    /// What was not written, and has not been told yet.
+    owed: Counts,
+    batch: Batch,
+}
+
+/// Lines that are written together.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Each event, with where its line ends.
+    events: Vec<(AuditEvent, usize)>,
+}
+
+impl Writer {
+    pub(super) fn new(lanes: Arc<Lanes>, file: LogFile) -> Self {
+        Self { lanes, file, owed: Counts::NONE, batch: Batch::default() }
+    }
+
+    pub(super) fn run(mut self) {
+        // On a panic as well: from then on nothing is taken, and nobody waits.
+        let _abandons = Abandons(Arc::clone(&self.lanes));
+        loop {
+            let at_most = (!self.owed.is_empty()).then_some(RETRY);
+            let work = self.lanes.next(at_most);
+            let last = work.last;
+            self.work(work);
+            if last {
+                return self.finish();
+            }
+        }
+    }
+
+    fn work(&mut self, work: Work) {
+        if work.reopen {
+            self.file.close();
+        }
+        if !work.flushes.is_empty() {
+            self.file.retry();
+        }
+        self.commit(work.commits);
+        self.owed.absorb(&work.dropped);
+        let owed = self.owed.take();
+        self.record(owed.events());
+        self.record(work.records.into_iter());
+        if !work.flushes.is_empty() {
+            let written = self.owed.is_empty() && self.file.sync().is_ok();
+            answer(work.flushes, written);
+        }
+    }
+
+    /// Writes and syncs all that wait at once, and answers them then.
+    fn commit(&mut self, commits: Vec<(AuditEvent, CommitHandle)>) {
+        if commits.is_empty() {
+            return;
+        }
+        let mut lines = Vec::new();
+        let well_formed = commits.iter().all(|(event, _)| line::write(&mut lines, event).is_ok());
+        // Into the next file, if there is one; else into this one, however long it is.
+        self.file.has_room(lines.len());
+        let durable = well_formed && self.file.append(&lines).is_ok() && self.file.sync().is_ok();
+        answer(commits.into_iter().map(|(_, handle)| handle), durable);
+    }
+
+    /// Writes what there is room for, and counts the rest.
+    fn record(&mut self, events: impl Iterator<Item = AuditEvent>) {
+        let mut line = Vec::new();
+        for event in events {
+            line.clear();
+            let written = line::write(&mut line, &event);
+            if !self.file.fits(self.batch.bytes.len() + line.len()) {
+                self.write_batch();
+            }
+            if written.is_err() || !self.file.has_room(self.batch.bytes.len() + line.len()) {
+                self.owed.add(&event);
+                continue;
+            }
+            self.batch.bytes.extend_from_slice(&line);
+            self.batch.events.push((event, self.batch.bytes.len()));
+        }
+        self.write_batch();
+    }
+
+    fn write_batch(&mut self) {
+        let events = mem::take(&mut self.batch.events);
+        let bytes = mem::take(&mut self.batch.bytes);
+        if events.is_empty() {
+            return;
+        }
+        if let Err(Failed { written }) = self.file.append(&bytes) {
+            for (event, _) in events.iter().filter(|(_, end)| *end > written) {
+                self.owed.add(event);
+            }
+        }
+    }
+
+    /// The last lines: what is still owed, whether there is room or not. There are few.
+    fn finish(mut self) {
+        let mut lines = Vec::new();
+        for event in self.owed.events() {
+            // What cannot be told now is never told: there is nobody left to tell it to.
+            let _ = line::write(&mut lines, &event);
+        }
+        if !lines.is_empty() {
+            let _ = self.file.append(&lines);
+        }
+        let _ = self.file.sync();
+    }
+}
+
+struct Abandons(Arc<Lanes>);
+
+impl Drop for Abandons {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+fn answer(handles: impl IntoIterator<Item = CommitHandle>, durable: bool) {
+    for handle in handles {
+        handle.finish(if durable { Ok(()) } else { Err(NotCommitted) });
+    }
+}
