@@ -1,0 +1,16 @@
+# serve.sh BINARIES prepare | serve PORT
+
+binaries=$1 verb=$2 port=$3
+
+case $verb in
+prepare)
+    exec "$binaries/initdb" --pgdata data --username postgres --auth trust --no-sync \
+        --encoding UTF8 --locale C
+    ;;
+serve)
+    # Durable enough for a crash of the server, which tests cause; not for one of the machine.
+    exec "$binaries/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 \
+        -c unix_socket_directories= -c fsync=off -c full_page_writes=off \
+        -c max_connections=200 -c log_statement=none
+    ;;
+esac

@@ -1,0 +1,234 @@
+//! Tools that this machine may lack, found or installed, each saying on standard error what it does.
+//!
+//! What is fetched goes into a cache below `target/`, except for Debian's packages, which `apt-get`
+//! installs where it installs everything; that needs root and is tried only then.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{Error, keeper};
+
+/// Goes on without what is missing, saying so, unless `CI` is set: there nothing may be missing.
+///
+/// ```
+/// # use throwaway::tools;
+/// # fn a_foreign_client_sees_the_refusal() {
+/// let Some(grpcurl) = tools::or_skip(tools::grpcurl()) else { return };
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// With `CI` set, and on every error that is not [`Error::Missing`].
+#[must_use]
+pub fn or_skip<T>(found: Result<T, Error>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(missing @ Error::Missing { .. }) if !is_ci() => {
+            say(&format!("skipped: {missing}"));
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Whether a missing server or tool is a failure: the variable `CI` is set.
+#[must_use]
+pub fn is_ci() -> bool {
+    env::var_os("CI").is_some_and(|ci| !ci.is_empty())
+}
+
+/// `program`, after installing Debian's `package` where it was not there.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when it is not there and we are not root, or there is no `apt-get`;
+/// [`Error::Failed`] when the installation failed.
+pub fn apt(package: &str, program: &str) -> Result<PathBuf, Error> {
+    let installed = || on_path(program).or_else(|| existing(format!("/usr/sbin/{program}").into()));
+    if let Some(found) = installed() {
+        return Ok(found);
+    }
+    apt_install(package)?;
+    installed().ok_or_else(|| missing(program, &format!("the package {package} has none")))
+}
+
+pub(crate) fn apt_install(package: &str) -> Result<(), Error> {
+    if !keeper::is_root()? || on_path("apt-get").is_none() {
+        return Err(missing(package, &format!("sudo apt-get install {package}")));
+    }
+    let _lock = lock("apt")?;
+    say(&format!("apt-get install {package}"));
+    // The package would make and start a server of its own, on the port that everybody expects.
+    let no_cluster = Path::new("/etc/postgresql-common/createcluster.conf");
+    if package == "postgresql" && !no_cluster.exists() {
+        fs::create_dir_all("/etc/postgresql-common")
+            .and_then(|()| fs::write(no_cluster, "create_main_cluster = false\n"))
+            .map_err(Error::io("keep Postgres from starting by itself"))?;
+    }
+    let apt_get = |arguments: &[&str]| {
+        run(Command::new("apt-get")
+            .args(["-qq", "-o", "DPkg::Lock::Timeout=300"])
+            .args(["-o", "Dpkg::Options::=--force-confold"])
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt_get(&["update"])?;
+    apt_get(&["install", "--yes", "--no-install-recommends", package])
+}
+
+/// `grpcurl`: the one that `TENANTKIT_GRPCURL` names, or the one on `PATH`, or else one built
+/// with Go.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is no Go either, [`Error::Failed`] when it could not build it.
+pub fn grpcurl() -> Result<PathBuf, Error> {
+    match named("TENANTKIT_GRPCURL").or_else(|| on_path("grpcurl")) {
+        Some(found) => Ok(found),
+        None => go_install("github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"),
+    }
+}
+
+/// A Python with `grpcio` and `grpcio-tools`: the one that `TENANTKIT_PYTHON` names, or else one
+/// in an environment of its own.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is no Python, [`Error::Failed`] when a package could not be had.
+pub fn python() -> Result<PathBuf, Error> {
+    match named("TENANTKIT_PYTHON") {
+        Some(found) => Ok(found),
+        None => pip_venv("python", &["grpcio==1.76.0", "grpcio-tools==1.76.0"]),
+    }
+}
+
+/// The program that `go install` makes of `package@version`.
+///
+/// # Errors
+///
+/// [`Error::Missing`] without Go, [`Error::Failed`] when it could not build.
+pub fn go_install(package: &str) -> Result<PathBuf, Error> {
+    let (path, version) = package.split_once('@').unwrap_or((package, "latest"));
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let folder = cache(&format!("{name}-{version}"), |folder| {
+        require("go", "install Go, see https://go.dev/doc/install")?;
+        say(&format!("go install {package}"));
+        run(Command::new("go").args(["install", package]).env("GOBIN", folder))
+    })?;
+    Ok(folder.join(name))
+}
+
+/// The Python of a virtual environment called `name` that has `packages`.
+///
+/// # Errors
+///
+/// [`Error::Missing`] without Python, [`Error::Failed`] when a package could not be had.
+pub fn pip_venv(name: &str, packages: &[&str]) -> Result<PathBuf, Error> {
+    let key = packages.join("-").replace("==", "-");
+    let folder = cache(&format!("{name}-{key}"), |folder| {
+        require("python3", "sudo apt-get install python3-venv")?;
+        say(&format!("pip install {}", packages.join(" ")));
+        // Without its own pip, which takes longer than the rest: the one outside can serve it.
+        run(Command::new("python3").args(["-m", "venv", "--copies"]).arg(folder))?;
+        run(Command::new(folder.join("bin/python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--only-binary=:all:",
+            ])
+            .args(packages))
+    })?;
+    Ok(folder.join("bin/python"))
+}
+
+/// The folder below `target/` for `name`, after `fill` has filled it where it is not there yet.
+/// Whoever comes meanwhile waits; what fails leaves nothing.
+pub(crate) fn cache(
+    name: &str,
+    fill: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<PathBuf, Error> {
+    let _lock = lock(name)?;
+    let folder = caches().join(name);
+    let complete = caches().join(format!("{name}.complete"));
+    if complete.exists() {
+        return Ok(folder);
+    }
+    let refill = || {
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)
+    };
+    refill().map_err(Error::io(format!("make {}", folder.display())))?;
+    fill(&folder)?;
+    File::create(&complete).map_err(Error::io(format!("make {}", complete.display())))?;
+    Ok(folder)
+}
+
+/// One process at a time; the system unlocks it when we end.
+fn lock(name: &str) -> Result<File, Error> {
+    fs::create_dir_all(caches())
+        .and_then(|()| File::create(caches().join(format!("{name}.lock"))))
+        .and_then(|file| file.lock().map(|()| file))
+        .map_err(Error::io(format!("lock the cache of {name}")))
+}
+
+fn caches() -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
+    std::path::absolute(&target).unwrap_or(target).join("throwaway")
+}
+
+/// Runs `command`; what it says is told only when it fails.
+pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
+    let typed = || {
+        let words = [command.get_program()].into_iter().chain(command.get_args());
+        words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+    };
+    let typed = typed();
+    let output =
+        command.stdin(Stdio::null()).output().map_err(Error::io(format!("run `{typed}`")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(Error::Failed {
+        command: typed,
+        status: output.status,
+        output: String::from_utf8_lossy(&said).trim().to_owned(),
+    })
+}
+
+pub(crate) fn say(what: &str) {
+    eprintln!("throwaway: {what}");
+}
+
+pub(crate) fn require(program: &str, remedy: &str) -> Result<(), Error> {
+    on_path(program).map(drop).ok_or_else(|| missing(program, remedy))
+}
+
+pub(crate) fn missing(what: &str, remedy: &str) -> Error {
+    Error::Missing { what: what.to_owned(), remedy: remedy.to_owned() }
+}
+
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).find_map(|folder| existing(folder.join(program)))
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|name| !name.is_empty()).map(PathBuf::from)
+}
+
+fn existing(path: PathBuf) -> Option<PathBuf> {
+    path.is_file().then_some(path)
+}
