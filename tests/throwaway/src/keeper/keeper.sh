@@ -20,8 +20,9 @@ children() { cat "/proc/$server/task/$server/children"; }
 
 stop() {
     attempts=0
-    # Sent again and again, for a server that was still starting and did not listen yet.
-    while [ -n "$server" ] && kill -CONT "$server" $(children) && kill -s "$signal" "$server"; do
+    # Sent again and again, for a server that was still starting and did not listen to signals yet.
+    while [ -n "$server" ] && kill -s "$signal" "$server"; do
+        kill -CONT "$server" $(children)
         sleep 0.05
         attempts=$((attempts + 1))
         [ "$attempts" -lt 200 ] || signal=KILL
