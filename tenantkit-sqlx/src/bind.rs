@@ -1,0 +1,118 @@
+//! The SQL that binds a transaction, checks the binding, and cleans the session.
+//!
+//! Each text is one message of the simple protocol, and so one round trip. Names are qualified,
+//! because a tenant's statement may have changed the search path.
+
+use std::{fmt::Write as _, time::Duration};
+
+use tenantkit_core::TenantId;
+
+/// The setting that policies read.
+pub(crate) const TENANT: &str = "app.tenant_id";
+/// The setting that policies for a cross-tenant role read.
+pub(crate) const CROSS_TENANT: &str = "app.cross_tenant";
+
+/// Whose rows a transaction may see.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Binding {
+    /// One tenant's.
+    Tenant(TenantId),
+    /// No tenant's.
+    System,
+    /// Those that the policies for a role of its own show it.
+    CrossTenant,
+}
+
+/// How a transaction begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mode {
+    pub(crate) read_only: bool,
+    pub(crate) statement_timeout: Option<Duration>,
+}
+
+impl Binding {
+    /// Begins a transaction and binds it. `SET LOCAL` and not `set_config`, so that the serving role
+    /// need not be able to execute the latter.
+    pub(crate) fn begin(self, mode: Mode) -> String {
+        let mut sql = String::with_capacity(160);
+        sql.push_str(if mode.read_only { "BEGIN READ ONLY" } else { "BEGIN" });
+        self.each(|name, value| {
+            sql.push_str("; SET LOCAL ");
+            sql.push_str(name);
+            sql.push_str(" = ");
+            sql.push_str(&literal(value));
+        });
+        if let Some(timeout) = mode.statement_timeout {
+            let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
+            let _ = write!(sql, "; SET LOCAL statement_timeout = {millis}");
+        }
+        sql
+    }
+
+    /// Fails in an aborted transaction (25P02), and by a division by zero (22012) where the binding
+    /// is not what it was. A setting that nobody ever made is null, and null must not pass.
+    pub(crate) fn guard(self) -> String {
+        let mut sql = String::with_capacity(160);
+        self.each(|name, value| {
+            let value = literal(value);
+            sql.push_str(if sql.is_empty() { "SELECT " } else { ", " });
+            let _ = write!(
+                sql,
+                "1 OPERATOR(pg_catalog./) (COALESCE(pg_catalog.current_setting('{name}', true), '') \
+                 OPERATOR(pg_catalog.=) {value})::pg_catalog.int4"
+            );
+        });
+        sql
+    }
+
+    fn each(self, mut setting: impl FnMut(&'static str, &str)) {
+        match &self {
+            Self::Tenant(tenant) => setting(TENANT, tenant),
+            Self::System => setting(TENANT, ""),
+            Self::CrossTenant => {
+                setting(TENANT, "");
+                setting(CROSS_TENANT, "on");
+            }
+        }
+    }
+}
+
+/// What follows a `COMMIT` or a `ROLLBACK` in the same message: whatever was done to the session is
+/// undone. Prepared statements stay, because sqlx counts on them.
+pub(crate) const RESET: &str = "; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; \
+     UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+
+/// PgBouncer does not pass these on at start, and so `RESET ALL` loses them.
+pub(crate) const RESET_BEHIND_PGBOUNCER: &str =
+    "; SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, MDY'; SET TimeZone = 'UTC'";
+
+/// A string literal. `E''` means the same whatever `standard_conforming_strings` is.
+pub(crate) fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// An identifier.
+pub(crate) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_cannot_leave_its_literal_or_its_identifier() {
+        assert_eq!(literal(r"a'b\'; COMMIT"), r"E'a''b\\''; COMMIT'");
+        assert_eq!(identifier("a\"; DROP"), "\"a\"\"; DROP\"");
+    }
+
+    #[test]
+    fn a_transaction_begins_bound_in_one_message() {
+        let binding = Binding::Tenant(TenantId::new("acme").unwrap());
+        let mode = Mode { read_only: true, statement_timeout: Some(Duration::from_secs(5)) };
+        assert_eq!(
+            binding.begin(mode),
+            "BEGIN READ ONLY; SET LOCAL app.tenant_id = E'acme'; SET LOCAL statement_timeout = 5000"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! [`CrossTenantPool`]: work over many tenants, as a role of its own.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tenantkit_core::{Authority, CrossTenant, Door};
+
+use crate::{
+    Error,
+    bind::{Binding, Mode},
+    catalog::Auditor,
+    executor::executor,
+    lease::Home,
+    pool::begin,
+    session::Session,
+};
+
+/// Work over many tenants is let to take longer.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(300);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECTIONS: u32 = 2;
+
+/// A pool for work over many tenants. It connects as a role of its own, to which policies show the
+/// rows of all tenants ([`cross_tenant_role`](crate::rls::TenantTable::cross_tenant_role)); the role
+/// that serves requests never has them.
+///
+/// ```no_run
+/// # use tenantkit_core::{Authority, CrossTenant};
+/// # use tenantkit_sqlx::{CrossTenantPool, Error};
+/// # async fn example(authority: &Authority, search: &CrossTenant) -> Result<(), Error> {
+/// let pool = CrossTenantPool::connect("postgres://acmedocs_support@localhost/acmedocs", authority)
+///     .await?;
+/// // Who, why and until when is in the audit log before the first row is read.
+/// let mut tx = pool.begin(search).await?;
+/// let count: i64 =
+///     sqlx::query_scalar("SELECT count(*) FROM documents").fetch_one(&mut tx).await?;
+/// tx.commit().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct CrossTenantPool(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    home: Arc<Home>,
+    authority: Authority,
+}
+
+impl CrossTenantPool {
+    /// Connects as the role of `url`: at most two connections, each statement at most 300 s.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsafe`] when the role can do more than its policies say: it is a superuser, bypasses
+    /// row-level security, or owns what it reads. [`Error::Unavailable`] when there is no Postgres.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub async fn connect(url: &str, authority: &Authority) -> Result<Self, Error> {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .connect(url)
+            .await?;
+        Auditor::of_cross_tenant().run(&pool).await?.into_result()?;
+        let home = Arc::new(Home::new(false));
+        Ok(Self(Arc::new(Inner { pool, home, authority: authority.clone() })))
+    }
+
+    /// Begins a transaction in which nothing can be written.
+    ///
+    /// That it begins is audited, durably, before: with actor, reason and expiry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] when `work` was not granted by this pool's authority, has expired, cannot
+    /// be audited, or a tenant's scope is active; [`Error::Unavailable`] as
+    /// [`TenantPool::begin`](crate::TenantPool::begin).
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is left behind but, maybe, the audit event.
+    pub async fn begin(&self, work: &CrossTenant) -> Result<CrossTenantTx, Error> {
+        self.begin_as(work, true).await
+    }
+
+    /// Begins a transaction that may write, where a grant and a policy let it.
+    ///
+    /// # Errors
+    ///
+    /// As [`CrossTenantPool::begin`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`CrossTenantPool::begin`].
+    pub async fn begin_read_write(&self, work: &CrossTenant) -> Result<CrossTenantTx, Error> {
+        self.begin_as(work, false).await
+    }
+
+    /// Closes all connections, and waits for those that are lent.
+    pub async fn close(&self) {
+        self.0.pool.close().await;
+    }
+
+    async fn begin_as(&self, work: &CrossTenant, read_only: bool) -> Result<CrossTenantTx, Error> {
+        work.check(&self.0.authority, Door::Transaction)?;
+        work.audit().await?;
+        let mode = Mode { read_only, statement_timeout: Some(STATEMENT_TIMEOUT) };
+        let session = begin(&self.0.pool, &self.0.home, Binding::CrossTenant, mode).await?;
+        Ok(CrossTenantTx { session, work: work.clone() })
+    }
+}
+
+impl fmt::Debug for CrossTenantPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CrossTenantPool").field("pool", &self.0.pool).finish_non_exhaustive()
+    }
+}
+
+/// A transaction over many tenants. It comes from [`CrossTenantPool::begin`], and is no
+/// [`TenantConn`](crate::TenantConn): what is written for a tenant does not take it.
+///
+/// # Cancellation
+///
+/// As of a [`TenantTx`](crate::TenantTx).
+#[must_use = "what is not committed is rolled back"]
+pub struct CrossTenantTx {
+    session: Session,
+    work: CrossTenant,
+}
+
+impl CrossTenantTx {
+    /// What it is for.
+    #[must_use]
+    pub const fn work(&self) -> &CrossTenant {
+        &self.work
+    }
+
+    /// Commits, as [`TenantTx::commit`](crate::TenantTx::commit) does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancellation
+    ///
+    /// As there.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.session.commit().await
+    }
+
+    /// Rolls back, as [`TenantTx::rollback`](crate::TenantTx::rollback) does.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancellation
+    ///
+    /// As there.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        self.session.rollback().await
+    }
+
+    const fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
+
+executor!(CrossTenantTx);
+
+impl fmt::Debug for CrossTenantTx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CrossTenantTx").field("work", &self.work).finish_non_exhaustive()
+    }
+}

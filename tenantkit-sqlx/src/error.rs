@@ -1,0 +1,159 @@
+//! [`Error`]: why there is no transaction, or why nothing was saved.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use tenantkit_core::{Door, Reason, Refusal};
+
+use crate::{Report, StatementRefused};
+
+/// What a caller is told to wait when the database is not reachable.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why there is no transaction, or why nothing was saved. What it displays never has a value of a
+/// statement or of a row in it; its sources may.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The door refused the context, or the work that belongs to no single tenant.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Postgres cannot be reached, or no connection of the pool became free in time.
+    #[error("the database is not reachable")]
+    Unavailable(#[source] sqlx::Error),
+    /// A statement was refused before it was sent.
+    #[error(transparent)]
+    Statement(#[from] StatementRefused),
+    /// A row of another tenant was to be written, and a policy forbade it.
+    #[error("a row-level security policy forbids this row")]
+    RowForbidden(#[source] sqlx::Error),
+    /// An earlier statement failed, and so nothing was saved.
+    #[error("the transaction was aborted by an earlier error, and nothing was saved")]
+    CommitAborted,
+    /// A statement changed whose transaction this is, or ended it. Nothing was saved of what came
+    /// after; what a statement saved by itself is not undone.
+    #[error("the transaction is no longer bound to its tenant, and was not committed")]
+    BindingLost,
+    /// The future of a statement was dropped before its answer came, so that nobody knows whether
+    /// it took effect. Nothing was saved.
+    #[error("a statement was cancelled, and so the transaction was not committed")]
+    Interrupted,
+    /// The link broke while the commit was under way: it may have been saved, or not.
+    #[error("the connection was lost during the commit, which may have been saved or not")]
+    CommitUnknown(#[source] sqlx::Error),
+    /// The database is not set up so that row-level security binds this role.
+    #[error("{0}")]
+    Unsafe(Box<Report>),
+    /// Everything else that sqlx or Postgres has to say.
+    #[error("{}", describe(.0))]
+    Sqlx(#[source] sqlx::Error),
+}
+
+impl Error {
+    /// What a door of the service answers for it. `None` for what is a fault of the service.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(*refusal),
+            Self::Unavailable(_) | Self::CommitUnknown(_) => Some(
+                Refusal::new(Reason::DependencyUnavailable, Door::Transaction)
+                    .retry_after(RETRY_AFTER),
+            ),
+            Self::RowForbidden(_) => Some(Refusal::new(Reason::ScopeDisagrees, Door::Transaction)),
+            _ => None,
+        }
+    }
+
+    /// The SQLSTATE, where Postgres gave one.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable(error)
+            | Self::RowForbidden(error)
+            | Self::CommitUnknown(error)
+            | Self::Sqlx(error) => postgres(error).map(PgDatabaseError::code),
+            _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as Sqlx;
+        match error {
+            Sqlx::Configuration(inner) => match inner.downcast::<StatementRefused>() {
+                Ok(refused) => Self::Statement(*refused),
+                Err(inner) => Self::Sqlx(Sqlx::Configuration(inner)),
+            },
+            Sqlx::Io(_) | Sqlx::Tls(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed => {
+                Self::Unavailable(error)
+            }
+            Sqlx::Database(_) if failure(&error) == Failure::Link => Self::Unavailable(error),
+            Sqlx::Database(_) if is_forbidden_row(&error) => Self::RowForbidden(error),
+            other => Self::Sqlx(other),
+        }
+    }
+}
+
+/// What a failed statement leaves of its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The statement failed, and the connection is as good as before.
+    Statement,
+    /// The connection is of no more use.
+    Link,
+}
+
+pub(crate) fn failure(error: &sqlx::Error) -> Failure {
+    match error {
+        sqlx::Error::Database(_) => match postgres(error) {
+            Some(error) if !is_fatal(error) => Failure::Statement,
+            _ => Failure::Link,
+        },
+        // Before anything was sent.
+        sqlx::Error::Encode(_) | sqlx::Error::Configuration(_) => Failure::Statement,
+        _ => Failure::Link,
+    }
+}
+
+/// Whether a connection was dead before anything was done on it, or the server is not there.
+pub(crate) fn is_dead(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(_) => failure(error) == Failure::Link,
+        _ => false,
+    }
+}
+
+pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<&str> {
+    postgres(error).map(PgDatabaseError::code)
+}
+
+fn postgres(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()
+}
+
+fn is_fatal(error: &PgDatabaseError) -> bool {
+    matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+        // Connection exceptions, too many connections, and a server that stops or starts.
+        || error.code().starts_with("08")
+        || error.code() == "53300"
+        || error.code().starts_with("57P")
+}
+
+/// A missing grant has the same SQLSTATE; only the place in the server tells them apart.
+fn is_forbidden_row(error: &sqlx::Error) -> bool {
+    postgres(error)
+        .is_some_and(|it| it.code() == "42501" && it.routine() == Some("ExecWithCheckOptions"))
+}
+
+/// Without what Postgres quotes from the statement.
+fn describe(error: &sqlx::Error) -> String {
+    match postgres(error) {
+        Some(error) => format!("the database answered with SQLSTATE {}", error.code()),
+        None => match error {
+            sqlx::Error::RowNotFound => error.to_string(),
+            _ => "the database driver failed".to_owned(),
+        },
+    }
+}

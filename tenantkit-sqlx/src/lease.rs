@@ -1,0 +1,219 @@
+//! [`Lease`]: a pool's connection, and what has to happen to it whoever drops it.
+//!
+//! Whatever polls the connection writes down first that a statement is under way, and only after the
+//! answer that it is not. So a drop at any poll knows what it leaves behind:
+//!
+//! | dropped | the connection |
+//! |---|---|
+//! | clean, after commit or rollback | goes back to the pool |
+//! | in a transaction, between statements | is rolled back and cleaned by a task of its own, which owns it until then |
+//! | while a statement is under way, or after the link broke | is closed |
+//!
+//! Closing costs a new connection (milliseconds), rolling back a round trip: an early `?` must not
+//! cost the former.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, pool::PoolConnection};
+use tokio::runtime::Handle;
+
+use crate::{
+    bind,
+    error::{Failure, failure},
+};
+
+/// How long a background rollback may take before the connection is closed instead.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What all connections of a pool have in common.
+#[derive(Debug)]
+pub(crate) struct Home {
+    /// Where a connection is cleaned that is dropped outside any runtime.
+    runtime: Handle,
+    pgbouncer: bool,
+    rollback: Arc<str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nothing is to be undone.
+    Clean,
+    /// In a transaction, and the last statement was answered.
+    Idle,
+    /// A statement was sent, and nothing of its answer was seen. Whether it runs is not known.
+    Sent,
+    /// Rows are arriving: it runs, to its end or an error.
+    Answering,
+    /// The link is of no more use.
+    Broken,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lease {
+    /// Empty only once it was dropped.
+    connection: Option<PoolConnection<Postgres>>,
+    state: State,
+    home: Arc<Home>,
+}
+
+/// How far a message of several statements came.
+pub(crate) struct Run {
+    /// Statements that were answered without an error.
+    pub(crate) completed: usize,
+    pub(crate) result: Result<(), sqlx::Error>,
+}
+
+impl Home {
+    pub(crate) fn new(pgbouncer: bool) -> Self {
+        let mut rollback = String::from("ROLLBACK");
+        rollback.push_str(bind::RESET);
+        if pgbouncer {
+            rollback.push_str(bind::RESET_BEHIND_PGBOUNCER);
+        }
+        Self { runtime: Handle::current(), pgbouncer, rollback: rollback.into() }
+    }
+
+    /// Whether the session is lent by PgBouncer for a transaction at a time.
+    pub(crate) const fn is_pgbouncer(&self) -> bool {
+        self.pgbouncer
+    }
+
+    /// What follows `ROLLBACK`, and `COMMIT` as well.
+    pub(crate) fn reset(&self) -> &str {
+        &self.rollback["ROLLBACK".len()..]
+    }
+
+    fn handle(&self) -> Handle {
+        Handle::try_current().unwrap_or_else(|_| self.runtime.clone())
+    }
+}
+
+impl Lease {
+    /// Takes a connection on which a `BEGIN` is about to be sent.
+    pub(crate) const fn new(connection: PoolConnection<Postgres>, home: Arc<Home>) -> Self {
+        Self { connection: Some(connection), state: State::Clean, home }
+    }
+
+    pub(crate) const fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The connection, and the state to keep while it is polled.
+    pub(crate) fn parts(&mut self) -> (&mut PgConnection, &mut State) {
+        let Some(connection) = &mut self.connection else {
+            unreachable!("emptied only by the drop");
+        };
+        (connection, &mut self.state)
+    }
+
+    /// Sends a message of several statements, in the simple protocol.
+    pub(crate) async fn run(&mut self, sql: &str) -> Run {
+        let (connection, state) = self.parts();
+        *state = State::Sent;
+        let run = simple(connection, sql).await;
+        *state = settled(&run.result);
+        run
+    }
+
+    /// Waits out what a dropped future or stream has left unanswered.
+    pub(crate) async fn drain(&mut self) -> Result<(), sqlx::Error> {
+        let (connection, state) = self.parts();
+        // Each error of a statement that nobody waits for ends one wait.
+        for _ in 0..8 {
+            match connection.ping().await {
+                Ok(()) => {
+                    *state = State::Idle;
+                    return Ok(());
+                }
+                Err(error) if failure(&error) == Failure::Statement => {}
+                Err(error) => {
+                    *state = State::Broken;
+                    return Err(error);
+                }
+            }
+        }
+        *state = State::Broken;
+        Err(sqlx::Error::Protocol("the connection does not become ready".to_owned()))
+    }
+
+    /// Rolls back and cleans the session.
+    pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
+        if matches!(self.state, State::Sent | State::Answering) {
+            self.drain().await?;
+        }
+        let sql = Arc::clone(&self.home.rollback);
+        let result = self.run(&sql).await.result;
+        self.state = if result.is_ok() { State::Clean } else { State::Broken };
+        result
+    }
+
+    /// The transaction is over and the session is clean.
+    pub(crate) const fn release(&mut self) {
+        self.state = State::Clean;
+    }
+
+    /// The connection must not be used again.
+    pub(crate) const fn condemn(&mut self) {
+        self.state = State::Broken;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let runtime = self.home.handle();
+        // The pool's own drop spawns a task, and panics where there is no runtime to spawn it on. On
+        // one that is shutting down the task is dropped unpolled, which closes the connection.
+        let _entered = runtime.enter();
+        match self.state {
+            State::Clean => drop(connection),
+            State::Idle => {
+                let home = Arc::clone(&self.home);
+                let lease = Self { connection: Some(connection), state: State::Sent, home };
+                runtime.spawn(lease.reclaim());
+            }
+            State::Sent | State::Answering | State::Broken => connection.close_on_drop(),
+        }
+    }
+}
+
+impl Lease {
+    /// Owns the connection until it is clean. Whatever drops this half-way closes it, because the
+    /// state says that a statement is under way.
+    async fn reclaim(mut self) {
+        let rollback = Arc::clone(&self.home.rollback);
+        let (connection, state) = self.parts();
+        let cleaned = tokio::time::timeout(PATIENCE, simple(connection, &rollback)).await;
+        if matches!(cleaned, Ok(Run { result: Ok(()), .. })) {
+            *state = State::Clean;
+        }
+    }
+}
+
+async fn simple(connection: &mut PgConnection, sql: &str) -> Run {
+    let mut answers = sqlx::raw_sql(AssertSqlSafe(sql)).execute_many(connection);
+    let mut completed = 0;
+    loop {
+        match answers.try_next().await {
+            Ok(Some(_)) => completed += 1,
+            Ok(None) => return Run { completed, result: Ok(()) },
+            Err(error) => return Run { completed, result: Err(error) },
+        }
+    }
+}
+
+/// What an answered statement leaves behind.
+pub(crate) fn settled<T>(result: &Result<T, sqlx::Error>) -> State {
+    match result {
+        Ok(_) => State::Idle,
+        Err(error) => match failure(error) {
+            Failure::Statement => State::Idle,
+            Failure::Link => State::Broken,
+        },
+    }
+}

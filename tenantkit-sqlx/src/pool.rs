@@ -1,0 +1,188 @@
+//! [`TenantPool`]: the door to Postgres.
+
+mod build;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use build::TenantPoolBuilder;
+use sqlx::PgPool;
+use tenantkit_core::{Authority, Door, SystemWork, TenantContext, Tier};
+
+use crate::{
+    Error, SystemTx, TenantConn, TenantTx,
+    bind::{Binding, Mode},
+    error::is_dead,
+    lease::{Home, Lease},
+    session::Session,
+};
+
+/// A pool of connections on which every transaction belongs to a tenant. A clone is a handle to the
+/// same pool.
+///
+/// ```no_run
+/// # use tenantkit_core::{Authority, TenantContext};
+/// # use tenantkit_sqlx::{Error, TenantPool};
+/// # async fn example(authority: &Authority, tenant: &TenantContext) -> Result<(), Error> {
+/// let pool = TenantPool::connect("postgres://acmedocs_app@localhost/acmedocs", authority).await?;
+///
+/// let mut tx = pool.begin(tenant).await?;
+/// // There is no `WHERE tenant_id = ...`: Postgres sees to it.
+/// let titles: Vec<String> =
+///     sqlx::query_scalar("SELECT title FROM documents ORDER BY id").fetch_all(&mut tx).await?;
+/// tx.commit().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Row-level security stops mistakes: the query that forgot its `WHERE`. It does not stop somebody
+/// who can make the service run SQL of their own, who can set `app.tenant_id` as well as we can;
+/// [`rls::HARDENING`](crate::rls::HARDENING) takes one way to do that away.
+#[derive(Clone)]
+pub struct TenantPool(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    home: Arc<Home>,
+    authority: Authority,
+    timeouts: Timeouts,
+}
+
+/// How long a statement may take.
+#[derive(Debug, Clone, Default)]
+struct Timeouts {
+    otherwise: Option<Duration>,
+    by_tier: Vec<(Tier, Duration)>,
+}
+
+impl TenantPool {
+    /// Connects as the role of `url`, and looks whether row-level security binds it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsafe`] with the SQL that mends it, when the role bypasses row-level security or a
+    /// table that it can reach is not protected; [`Error::Unavailable`] when there is no Postgres.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub async fn connect(url: &str, authority: &Authority) -> Result<Self, Error> {
+        Self::builder(authority).connect(url).await
+    }
+
+    /// Connects with options.
+    #[must_use]
+    pub fn builder(authority: &Authority) -> TenantPoolBuilder {
+        TenantPoolBuilder::new(authority)
+    }
+
+    /// Begins a transaction of this tenant, in one round trip.
+    ///
+    /// A connection that turns out to be dead is replaced: nothing was done on it yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] when the door refuses the context ([`Authority::check`]),
+    /// [`Error::Unavailable`] when Postgres cannot be reached or no connection became free in time.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is left behind.
+    pub async fn begin(&self, tenant: &TenantContext) -> Result<TenantTx, Error> {
+        self.begin_as(tenant, false).await
+    }
+
+    /// Begins a transaction of this tenant in which nothing can be written.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantPool::begin`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`TenantPool::begin`].
+    pub async fn begin_read_only(&self, tenant: &TenantContext) -> Result<TenantTx, Error> {
+        self.begin_as(tenant, true).await
+    }
+
+    /// Begins a transaction of the service itself, in which no policy shows a tenant's rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] when `work` was not granted by this pool's authority, has expired, or a
+    /// tenant's scope is active; else as [`TenantPool::begin`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`TenantPool::begin`].
+    pub async fn begin_system(&self, work: &SystemWork) -> Result<SystemTx, Error> {
+        work.check(&self.0.authority, Door::Transaction)?;
+        let mode = Mode { read_only: false, statement_timeout: self.0.timeouts.otherwise };
+        let session = begin(&self.0.pool, &self.0.home, Binding::System, mode).await?;
+        Ok(SystemTx::new(session, work.clone()))
+    }
+
+    /// Closes all connections, and waits for those that are lent.
+    pub async fn close(&self) {
+        self.0.pool.close().await;
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.0.pool.size()
+    }
+
+    /// How many connections are open and lent to nobody.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        self.0.pool.num_idle()
+    }
+
+    async fn begin_as(&self, tenant: &TenantContext, read_only: bool) -> Result<TenantTx, Error> {
+        self.0.authority.check(tenant, Door::Transaction)?;
+        let mode = Mode { read_only, statement_timeout: self.0.timeouts.of(tenant.tier()) };
+        let binding = Binding::Tenant(*tenant.tenant());
+        let session = begin(&self.0.pool, &self.0.home, binding, mode).await?;
+        Ok(TenantTx::new(TenantConn::new(session, tenant.clone())))
+    }
+}
+
+impl fmt::Debug for TenantPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantPool").field("pool", &self.0.pool).finish_non_exhaustive()
+    }
+}
+
+impl Timeouts {
+    fn of(&self, tier: Tier) -> Option<Duration> {
+        let found = self.by_tier.iter().find(|(of, _)| *of == tier).map(|(_, timeout)| *timeout);
+        found.or(self.otherwise)
+    }
+}
+
+/// Begins and binds. After a restart of Postgres all connections of the pool are dead, so that each
+/// may be tried once; the whole takes no longer than the pool's patience for one.
+pub(crate) async fn begin(
+    pool: &PgPool,
+    home: &Arc<Home>,
+    binding: Binding,
+    mode: Mode,
+) -> Result<Session, Error> {
+    let sql = binding.begin(mode);
+    let attempts = async {
+        let mut left = pool.size();
+        loop {
+            let mut lease = Lease::new(pool.acquire().await?, Arc::clone(home));
+            match lease.run(&sql).await.result {
+                Ok(()) => return Ok(Session::new(lease, binding)),
+                Err(error) if is_dead(&error) && left > 0 => left -= 1,
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    let patience = pool.options().get_acquire_timeout();
+    match tokio::time::timeout(patience, attempts).await {
+        Ok(session) => Ok(session?),
+        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
+    }
+}

@@ -1,0 +1,108 @@
+//! [`TenantPoolBuilder`]: what a pool is made of.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tenantkit_core::{Authority, Tier};
+
+use super::{Inner, TenantPool, Timeouts};
+use crate::{Error, catalog::Auditor, lease::Home};
+
+/// How long a statement may take where nothing else was said.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait for a connection where nothing else was said.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a [`TenantPool`] is made of.
+#[derive(Debug, Clone)]
+#[must_use = "a builder builds nothing until `connect`"]
+pub struct TenantPoolBuilder {
+    authority: Authority,
+    options: PgPoolOptions,
+    timeouts: Timeouts,
+    auditor: Auditor,
+    pgbouncer: bool,
+}
+
+impl TenantPoolBuilder {
+    pub(super) fn new(authority: &Authority) -> Self {
+        Self {
+            authority: authority.clone(),
+            options: PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT),
+            timeouts: Timeouts { otherwise: Some(STATEMENT_TIMEOUT), by_tier: Vec::new() },
+            auditor: Auditor::new(),
+            pgbouncer: false,
+        }
+    }
+
+    /// How many connections, how long to wait for one (5 s otherwise), and what else sqlx has to
+    /// say about a pool. `test_before_acquire` is off whatever it says here: `begin` finds out by
+    /// itself, without a round trip.
+    ///
+    /// Settings that `after_connect` makes do not last: the session is reset after each transaction.
+    /// Give them to [`PgConnectOptions::options`] instead.
+    pub fn options(mut self, options: PgPoolOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// How long one statement may take; 30 s otherwise. It also bounds for how long Postgres goes on
+    /// with a statement whose future was dropped.
+    pub const fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.otherwise = Some(timeout);
+        self
+    }
+
+    /// The same for tenants of one tier.
+    pub fn statement_timeout_of(mut self, tier: Tier, timeout: Duration) -> Self {
+        self.timeouts.by_tier.retain(|(of, _)| *of != tier);
+        self.timeouts.by_tier.push((tier, timeout));
+        self
+    }
+
+    /// What is looked at before the pool is given out: which schemas, which tables without tenants.
+    pub fn audit(mut self, auditor: Auditor) -> Self {
+        self.auditor = auditor;
+        self
+    }
+
+    /// Connects to a PgBouncer in transaction mode: no statement stays prepared.
+    pub const fn behind_pgbouncer(mut self) -> Self {
+        self.pgbouncer = true;
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantPool::connect`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub async fn connect(self, url: &str) -> Result<TenantPool, Error> {
+        self.connect_with(url.parse().map_err(Error::Sqlx)?).await
+    }
+
+    /// Connects with options that a URL does not have.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantPool::connect`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub async fn connect_with(self, options: PgConnectOptions) -> Result<TenantPool, Error> {
+        let options = if self.pgbouncer { options.statement_cache_capacity(0) } else { options };
+        let pool = self.options.test_before_acquire(false).connect_with(options).await?;
+        self.auditor.run(&pool).await?.into_result()?;
+        Ok(TenantPool(Arc::new(Inner {
+            pool,
+            home: Arc::new(Home::new(self.pgbouncer)),
+            authority: self.authority,
+            timeouts: self.timeouts,
+        })))
+    }
+}

@@ -1,0 +1,52 @@
+//! The kit: row-level security for a table, as SQL for migrations of your own.
+//!
+//! sqlx reads migrations from files, so the kit is a file as well: copy [`MIGRATION`] (which is
+//! `sql/tenantkit.sql` of this crate) into the folder of your migrations, before the first that makes
+//! a table with tenants. It installs the schema `tenantkit` with two functions:
+//!
+//! ```sql
+//! CREATE TABLE documents (
+//!     tenant_id text NOT NULL,
+//!     id        uuid NOT NULL DEFAULT gen_random_uuid(),
+//!     title     text NOT NULL,
+//!     PRIMARY KEY (tenant_id, id)
+//! );
+//! SELECT tenantkit.protect('documents', 'acmedocs_app');
+//! -- only where work over many tenants is to see it, by a role of its own:
+//! SELECT tenantkit.open_across('documents', 'acmedocs_support');
+//! ```
+//!
+//! Whoever writes migrations in Rust, or wants to read what happens, has the same from
+//! [`TenantTable`]:
+//!
+//! ```
+//! use tenantkit_sqlx::rls::TenantTable;
+//!
+//! let sql = TenantTable::new("documents").serving_role("acmedocs_app").sql();
+//! assert!(sql.contains(r#"FORCE ROW LEVEL SECURITY"#));
+//! ```
+//!
+//! What a table needs besides, and what [`protect`](MIGRATION) refuses to go without: an index that
+//! leads with the tenant. Make it the primary key, and lead each unique and each foreign key with the
+//! tenant too: a unique key over all tenants tells one what another has, and a foreign key without
+//! the tenant lets one's rows hang on another's.
+//!
+//! Then an `INSERT` needs no tenant column, because its default is the tenant of the transaction.
+//!
+//! # What it does not stop
+//!
+//! Row-level security stops mistakes. Whoever can make the service run SQL of their own can bind a
+//! transaction to any tenant, as the service does. [`HARDENING`] takes away the one function with
+//! which that fits into a query; the transactions of this crate do without it.
+
+mod table;
+
+pub use table::TenantTable;
+
+/// Installs the schema `tenantkit`, with `protect` and `open_across`.
+pub const MIGRATION: &str = include_str!("../sql/tenantkit.sql");
+
+/// Takes away the one function with which a query can change the binding, from everybody. Run it as
+/// a superuser, in each database. (`SET` is a statement, and does not fit into a query.)
+pub const HARDENING: &str =
+    "REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;\n";

@@ -1,0 +1,233 @@
+//! [`Session`]: one bound transaction on a leased connection, whoever's it is.
+
+use either::Either;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt};
+use sqlx::{
+    Describe, Execute, Executor, Postgres, SqlStr,
+    postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+
+use crate::{
+    Error, StatementRefused,
+    bind::Binding,
+    error::{Failure, failure, sqlstate},
+    lease::{Lease, Run, State},
+    prepared::Prepared,
+    statement,
+    watch::{Watched, watch},
+};
+
+/// What the guard fails with when the binding is lost.
+const DIVISION_BY_ZERO: &str = "22012";
+const IN_FAILED_TRANSACTION: &str = "25P02";
+
+/// A bound transaction.
+///
+/// Savepoints have numbers that are never used twice, so that a statement about one never means
+/// another. One that is finished is not released until the next is opened: so there is always
+/// something to roll back to when the future that finishes it is dropped half-way.
+#[derive(Debug)]
+pub(crate) struct Session {
+    lease: Lease,
+    binding: Binding,
+    /// How many savepoints there have been.
+    savepoints: u64,
+    /// The innermost savepoint that is open; 0 for none.
+    innermost: u64,
+    /// The savepoint within which the last statement was sent.
+    sent_within: u64,
+    /// A savepoint that was dropped, to be rolled back to before anything else.
+    undo: Option<u64>,
+    /// The outermost savepoint that is finished and that Postgres still keeps.
+    finished: Option<u64>,
+}
+
+/// The number of a savepoint, and of the one around it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Level {
+    number: u64,
+    around: u64,
+}
+
+impl Session {
+    pub(crate) const fn new(lease: Lease, binding: Binding) -> Self {
+        Self {
+            lease,
+            binding,
+            savepoints: 0,
+            innermost: 0,
+            sent_within: 0,
+            undo: None,
+            finished: None,
+        }
+    }
+
+    /// Verifies the binding, commits and cleans the session, in one round trip.
+    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+        self.ready().await?;
+        let sql = format!("{}; COMMIT{}", self.binding.guard(), self.lease.home().reset());
+        let Run { completed, result } = self.lease.run(&sql).await;
+        let Err(error) = result else {
+            self.lease.release();
+            return Ok(());
+        };
+        if completed >= 2 {
+            // It is saved; what failed is the cleaning.
+            self.lease.condemn();
+            return Ok(());
+        }
+        Err(match (failure(&error), completed) {
+            (Failure::Statement, 0) => unguarded(error),
+            (Failure::Statement, _) => error.into(),
+            (Failure::Link, _) => Error::CommitUnknown(error),
+        })
+    }
+
+    /// Rolls back and cleans the session, in one round trip.
+    pub(crate) async fn rollback(&mut self) -> Result<(), Error> {
+        Ok(self.lease.rollback().await?)
+    }
+
+    /// Gets ready to open a savepoint. Nothing is sent that would have to be undone.
+    pub(crate) async fn prepare_savepoint(&mut self) -> Result<Level, Error> {
+        self.ready().await?;
+        self.savepoints += 1;
+        Ok(Level { number: self.savepoints, around: self.innermost })
+    }
+
+    /// Opens a savepoint. Once polled, it is on its way, and has to be finished or abandoned.
+    pub(crate) async fn open(&mut self, level: Level) -> Result<(), Error> {
+        let mut sql = String::new();
+        if let Some(finished) = self.finished.take() {
+            sql = format!("RELEASE SAVEPOINT tenantkit_{finished}; ");
+        }
+        sql.push_str(&format!("SAVEPOINT tenantkit_{}", level.number));
+        self.innermost = level.number;
+        self.sent_within = level.number;
+        Ok(self.lease.run(&sql).await.result?)
+    }
+
+    /// Keeps what was done since, if the binding is still what it was.
+    pub(crate) async fn keep(&mut self, level: Level) -> Result<(), Error> {
+        self.ready().await?;
+        self.sent_within = self.innermost;
+        let sql = self.binding.guard();
+        match self.lease.run(&sql).await.result {
+            Ok(()) => {
+                self.finish(level);
+                Ok(())
+            }
+            Err(error) if failure(&error) == Failure::Statement => Err(unguarded(error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Undoes what was done since, now.
+    pub(crate) async fn undo(&mut self, level: Level) -> Result<(), Error> {
+        self.abandon(level);
+        Ok(self.ready().await?)
+    }
+
+    /// Undoes what was done since, before the next statement.
+    pub(crate) fn abandon(&mut self, level: Level) {
+        self.undo = Some(self.undo.map_or(level.number, |undo| undo.min(level.number)));
+        self.finish(level);
+    }
+
+    fn finish(&mut self, level: Level) {
+        self.innermost = level.around;
+        self.finished = Some(self.finished.map_or(level.number, |it| it.min(level.number)));
+    }
+
+    /// Puts the connection into a state in which the next statement means what it says.
+    async fn ready(&mut self) -> Result<(), sqlx::Error> {
+        let state = self.lease.state();
+        let unknown = state == State::Sent && self.undo.is_none_or(|undo| self.sent_within < undo);
+        if unknown {
+            return Err(StatementRefused::Interrupted.into());
+        }
+        if matches!(state, State::Sent | State::Answering) {
+            self.lease.drain().await?;
+        }
+        if let Some(number) = self.undo {
+            // Done twice it does the same, so it may be cancelled.
+            self.sent_within = number;
+            self.lease.run(&format!("ROLLBACK TO SAVEPOINT tenantkit_{number}")).await.result?;
+            self.undo = None;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fetch_many<'e, 'q: 'e, E>(
+        &'e mut self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let prepared = Prepared::of(query, self.lease.home().is_pgbouncer());
+        let opened = async move {
+            let prepared = prepared?;
+            self.ready().await?;
+            self.sent_within = self.innermost;
+            let (connection, state) = self.lease.parts();
+            Ok(Watched::new(connection.fetch_many(prepared), state))
+        };
+        opened.try_flatten_stream().boxed()
+    }
+
+    /// The first row. The rest is waited for, because an error may follow it.
+    pub(crate) async fn fetch_optional<'q, E>(
+        &mut self,
+        query: E,
+    ) -> Result<Option<PgRow>, sqlx::Error>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let mut answer = self.fetch_many(query);
+        let mut first = None;
+        while let Some(step) = answer.try_next().await? {
+            if let Either::Right(row) = step {
+                first.get_or_insert(row);
+            }
+        }
+        Ok(first)
+    }
+
+    pub(crate) async fn prepare(
+        &mut self,
+        sql: SqlStr,
+        parameters: &[PgTypeInfo],
+    ) -> Result<PgStatement, sqlx::Error> {
+        statement::examine(sql.as_str())?;
+        if self.lease.home().is_pgbouncer() {
+            // It would stay on a session that is somebody else's after this transaction.
+            return Err(StatementRefused::PreparedBehindPgBouncer.into());
+        }
+        self.ready().await?;
+        self.sent_within = self.innermost;
+        let (connection, state) = self.lease.parts();
+        watch(connection.prepare_with(sql, parameters), state).await
+    }
+
+    pub(crate) async fn describe(
+        &mut self,
+        sql: SqlStr,
+    ) -> Result<Describe<Postgres>, sqlx::Error> {
+        statement::examine(sql.as_str())?;
+        self.ready().await?;
+        self.sent_within = self.innermost;
+        let (connection, state) = self.lease.parts();
+        watch(connection.describe(sql), state).await
+    }
+}
+
+/// Why the guard did not hold.
+fn unguarded(error: sqlx::Error) -> Error {
+    match sqlstate(&error) {
+        Some(DIVISION_BY_ZERO) => Error::BindingLost,
+        Some(IN_FAILED_TRANSACTION) => Error::CommitAborted,
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,142 @@
+//! What is refused, and what is not.
+
+use proptest::prelude::*;
+
+use super::{StatementRefused as Refused, examine};
+
+#[test]
+fn a_statement_that_ends_the_transaction_is_refused() {
+    for sql in [
+        "COMMIT",
+        "commit and chain",
+        "/* x */ COMMIT",
+        "/* /* nested */ still */ COMMIT",
+        "-- x\nCOMMIT",
+        "-- x\rCOMMIT",
+        "; COMMIT",
+        ";;/**/ ( ROLLBACK",
+        "END",
+        "ABORT",
+        "BEGIN",
+        "START TRANSACTION",
+        "SAVEPOINT a",
+        "RELEASE a",
+        "ROLLBACK TO a",
+        "PREPARE TRANSACTION 'x'",
+        "\u{b}\u{c}\tCommit",
+    ] {
+        assert_eq!(examine(sql), Err(Refused::EndsTransaction), "{sql}");
+    }
+}
+
+#[test]
+fn a_statement_that_rebinds_the_transaction_is_refused() {
+    for sql in [
+        "SET app.tenant_id = 'b'",
+        "set local APP.Tenant_ID to 'b'",
+        "SET SESSION app.tenant_id = 'b'",
+        "SET LOCAL \"app.tenant_id\" = 'b'",
+        "SET LOCAL app . /* x */ \"tenant_id\" = 'b'",
+        "RESET app.tenant_id",
+        "RESET ALL",
+        "SET app.cross_tenant = 'on'",
+        "SET ROLE other",
+        "SET LOCAL ROLE other",
+        "SET \"role\" = other",
+        "RESET ROLE",
+        "SET SESSION AUTHORIZATION other",
+        "RESET SESSION AUTHORIZATION",
+        "SET LOCAL session_authorization = other",
+        "SET standard_conforming_strings = off",
+        "SELECT set_config('app.tenant_id', 'b', true)",
+        "SELECT 1 UNION ALL SELECT length(pg_catalog.\"set_config\"($1, $2, true))",
+        "SELECT U&\"set\\005fconfig\"('app.tenant_id', 'b', true)",
+        "SELECT 'it''s', E'\\'', $x$ ' $x$, set_config($1, $2, true)",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET app.tenant_id = 'b' AS 'SELECT 1'",
+        "ALTER ROLE me SET app.tenant_id = 'b'",
+    ] {
+        assert_eq!(examine(sql), Err(Refused::Rebinds), "{sql}");
+    }
+}
+
+#[test]
+fn what_outlives_the_transaction_is_refused() {
+    for sql in ["LISTEN a", "PREPARE a AS SELECT 1", "EXECUTE a", "DEALLOCATE ALL", "DISCARD ALL"] {
+        assert_eq!(examine(sql), Err(Refused::OutlivesTransaction), "{sql}");
+    }
+    for sql in ["SET TRANSACTION READ WRITE", "SET LOCAL transaction_read_only = off"] {
+        assert_eq!(examine(sql), Err(Refused::ChangesAccess), "{sql}");
+    }
+    assert_eq!(examine("COPY documents FROM STDIN"), Err(Refused::Copy));
+    assert_eq!(examine("DO $$ BEGIN COMMIT; END $$"), Err(Refused::CodeBlock));
+    assert_eq!(examine("SELECT 1; COMMIT"), Err(Refused::Several));
+    assert_eq!(examine("SELECT 1\0"), Err(Refused::Unrecognised));
+    assert_eq!(examine("SELECT 'x"), Err(Refused::Unrecognised));
+}
+
+#[test]
+fn what_people_write_is_not_refused() {
+    for sql in [
+        "",
+        "-- nothing",
+        "SELECT 1;",
+        "(SELECT 1) UNION (SELECT 2);;",
+        "/* COMMIT; */ SELECT 'COMMIT; set_config', \"commit\", $$ set_config $$, $1",
+        "WITH a AS (SELECT 1) UPDATE documents SET role = 'x', title = $1",
+        "SELECT app.tenant_id FROM applications app",
+        "INSERT INTO commits (begin) VALUES ($1) ON CONFLICT DO NOTHING",
+        "SET LOCAL statement_timeout = '1s'",
+        "SET CONSTRAINTS ALL DEFERRED",
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "SET LOCAL app.user_id = '7'",
+        "SHOW app.tenant_id",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END",
+        "SELECT a$b$c, d$b$e FROM t",
+        "SELECT x'1F', b'01', u&'\\0041', n'x', 1e5, '{}'::jsonb -> 'a'",
+        "SELECT 1 -- ; COMMIT",
+    ] {
+        assert_eq!(examine(sql), Ok(()), "{sql}");
+    }
+}
+
+fn blank() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[ \t\n\r\u{b}\u{c}]{1,3}",
+        "--[a-zA-Z;'\" /*]{0,8}\n",
+        "/\\*[a-zA-Z;'\" ]{0,8}\\*/",
+        Just("/* a /* b */ ; */".to_owned()),
+    ];
+    proptest::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn nothing_in_front_hides_a_commit(before in blank(), after in blank(), upper: [bool; 6]) {
+        let keyword: String = "commit"
+            .chars()
+            .zip(upper)
+            .map(|(it, upper)| if upper { it.to_ascii_uppercase() } else { it })
+            .collect();
+        let sql = format!("{before};{after}{keyword}{after}");
+        prop_assert_eq!(examine(&sql), Err(Refused::EndsTransaction));
+    }
+
+    #[test]
+    fn nothing_around_hides_a_set_config(
+        text in "[^'\\\\\0]{0,12}", name in "[^\"\0]{0,12}", between in blank(),
+    ) {
+        let sql = format!("SELECT '{text}', \"x{name}\", {between} set_config($1, $2, true)");
+        prop_assert_eq!(examine(&sql), Err(Refused::Rebinds));
+    }
+
+    #[test]
+    fn no_text_is_taken_for_a_statement(text in "[^'\0]{0,24}", body in "[^$\0]{0,24}") {
+        let sql = format!("SELECT '{text}', $t${body}$t$, $1");
+        prop_assert_eq!(examine(&sql), Ok(()));
+    }
+
+    #[test]
+    fn no_input_makes_it_panic(sql in "\\PC{0,64}", ascii in "[ -~\n\0]{0,64}") {
+        let _ = (examine(&sql), examine(&ascii));
+    }
+}

@@ -1,0 +1,57 @@
+//! Keeps the [`State`] of a connection while something polls it.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::{Stream, stream::BoxStream};
+
+use crate::lease::{State, settled};
+
+/// An answer as it arrives. What is dropped before its end is known as such by what is left in the
+/// state.
+pub(crate) struct Watched<'e, T> {
+    answer: BoxStream<'e, Result<T, sqlx::Error>>,
+    state: &'e mut State,
+}
+
+impl<'e, T> Watched<'e, T> {
+    pub(crate) const fn new(
+        answer: BoxStream<'e, Result<T, sqlx::Error>>,
+        state: &'e mut State,
+    ) -> Self {
+        Self { answer, state }
+    }
+}
+
+impl<T> Stream for Watched<'_, T> {
+    type Item = Result<T, sqlx::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        // Before the poll, so that a panic inside it is known as well.
+        if *this.state != State::Answering {
+            *this.state = State::Sent;
+        }
+        let polled = this.answer.as_mut().poll_next(cx);
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(_))) => *this.state = State::Answering,
+            Poll::Ready(Some(error @ Err(_))) => *this.state = settled(error),
+            Poll::Ready(None) => *this.state = State::Idle,
+        }
+        polled
+    }
+}
+
+/// The same for an answer that comes at once.
+pub(crate) async fn watch<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+    state: &mut State,
+) -> Result<T, sqlx::Error> {
+    *state = State::Sent;
+    let answer = answer.await;
+    *state = settled(&answer);
+    answer
+}

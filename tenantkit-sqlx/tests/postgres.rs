@@ -1,0 +1,7 @@
+//! Against real servers: the one of `DATABASE_URL` or one that is started, and that of
+//! `DATABASE_URL_18` where it is set.
+
+mod postgres {
+    mod begin;
+    pub(crate) mod fixture;
+}

@@ -1,0 +1,96 @@
+//! A database with two tenants' documents, and pools on it.
+
+use std::env;
+
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tenantkit_core::{Authority, TenantContext, test_util::TestAuthority};
+use tenantkit_sqlx::{TenantPool, TenantPoolBuilder, rls};
+use throwaway::{Database, Postgres, PostgresVersion, Proxy};
+
+/// Runs a test on every server there is.
+macro_rules! on_each_server {
+    ($($(#[$attribute:meta])* async fn $name:ident($fixture:ident: &Fixture) $body:block)+) => {$(
+        $(#[$attribute])*
+        #[test]
+        fn $name() {
+            async fn test($fixture: &$crate::postgres::fixture::Fixture) $body
+            $crate::postgres::fixture::each(async |fixture| test(fixture).await);
+        }
+    )+};
+}
+pub(crate) use on_each_server;
+
+pub(crate) fn each(test: impl AsyncFn(&Fixture)) {
+    let mut versions = vec![PostgresVersion::System];
+    if env::var_os(PostgresVersion::V18.variable()).is_some() {
+        versions.push(PostgresVersion::V18);
+    }
+    for version in versions {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let fixture = Fixture::new(Postgres::shared(version).unwrap());
+        runtime.block_on(test(&fixture));
+    }
+}
+
+pub(crate) struct Fixture {
+    pub(crate) server: &'static Postgres,
+    pub(crate) database: Database,
+    pub(crate) serving: String,
+    pub(crate) authority: TestAuthority,
+}
+
+/// One document of `acme`, and one of `globex`.
+const DOCUMENTS: &str = "
+    CREATE TABLE documents (
+        tenant_id text NOT NULL, id bigint NOT NULL, title text NOT NULL,
+        PRIMARY KEY (tenant_id, id));
+    INSERT INTO documents VALUES ('acme', 1, 'plan'), ('globex', 1, 'plot');";
+
+impl Fixture {
+    pub(crate) fn new(server: &'static Postgres) -> Self {
+        let database = server.fresh_database().unwrap();
+        let serving = database.role("serving", "").unwrap();
+        let protect = format!("SELECT tenantkit.protect('documents', '{serving}')");
+        database.execute(format!("{}{DOCUMENTS}{protect}", rls::MIGRATION)).unwrap();
+        Self { server, database, serving, authority: TestAuthority::new() }
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        self.authority.authority()
+    }
+
+    pub(crate) fn acme(&self) -> TenantContext {
+        self.authority.context("acme")
+    }
+
+    pub(crate) fn globex(&self) -> TenantContext {
+        self.authority.context("globex")
+    }
+
+    /// A pool of one connection, so that whatever is left behind is found by the next borrower.
+    pub(crate) async fn pool(&self) -> TenantPool {
+        self.builder(1).connect(&self.database.url(&self.serving)).await.unwrap()
+    }
+
+    pub(crate) fn builder(&self, connections: u32) -> TenantPoolBuilder {
+        TenantPool::builder(self.authority())
+            .options(PgPoolOptions::new().max_connections(connections))
+    }
+
+    /// A link to the server, and a pool of one connection over it.
+    pub(crate) async fn over_link(&self) -> (Proxy, TenantPool) {
+        let link = Proxy::start(self.server.address().unwrap()).unwrap();
+        let url = self.database.url_through(&link, &self.serving);
+        let pool = self.builder(1).connect(&url).await.unwrap();
+        (link, pool)
+    }
+
+    /// What a superuser sees.
+    pub(crate) async fn admin(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(1).connect(&self.database.admin_url()).await.unwrap()
+    }
+}
