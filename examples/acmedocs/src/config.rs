@@ -20,8 +20,6 @@ pub struct Config {
     pub trust_domain: String,
     /// The keys that sign them, as a JWK set with public keys.
     pub txn_keys: PathBuf,
-    /// Where audit events are written, one JSON object a line.
-    pub audit_log: PathBuf,
     /// The service that faces the internet.
     pub edge: Edge,
     /// The service behind it.
@@ -36,6 +34,10 @@ pub struct Config {
 pub struct Edge {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where its audit events are written, one JSON object a line.
+    pub audit_log: PathBuf,
+    /// What it calls itself in the tokens that it mints.
+    pub workload: String,
     /// Who issues the tokens of the outside world.
     pub issuer: String,
     /// Whom they are for.
@@ -54,6 +56,10 @@ pub struct Edge {
 pub struct Documents {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where its audit events are written, one JSON object a line.
+    pub audit_log: PathBuf,
+    /// What it calls itself.
+    pub workload: String,
     /// Postgres, as a role that row-level security binds.
     pub database_url: String,
     /// Postgres, as the role that owns the tables. Only migrations use it.
@@ -135,8 +141,7 @@ impl Tenant {
 
         let id = TenantId::new(name).map_err(|source| ConfigError::TenantId { place, source })?;
         let tier = TIERS.get(&self.tier).ok_or(ConfigError::Tier { tenant: id })?;
-        let status =
-            if self.suspended { TenantStatus::Suspended } else { TenantStatus::Active };
+        let status = if self.suspended { TenantStatus::Suspended } else { TenantStatus::Active };
         Ok((id, TenantRecord::active(tier).status(status)))
     }
 }

@@ -1,3 +1,37 @@
-//! acmedocs.
+//! Runs both services of acmedocs in one process: `acmedocs [CONFIG]`, by default `acmedocs.toml`.
 
-fn main() {}
+use std::{error::Error, process::ExitCode};
+
+use acmedocs::{Config, start};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("acmedocs: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let file = std::env::args().nth(1).unwrap_or_else(|| "acmedocs.toml".into());
+    let config = Config::load(&file)?;
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+
+    let started = start(&config).await?;
+    eprintln!("acmedocs: edge on http://{}", started.edge);
+    eprintln!("acmedocs: documents on http://{}", started.documents);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(started.stop().await?)
+}

@@ -1,0 +1,135 @@
+//! What each of the two services believes.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tenantkit::{
+    Authority, AuthorityBuilder, BearerPolicy, BuildError, Capability, InvalidText, Jwks, KeyError,
+    KeySet, MemoryDirectory, SigningKey, Text, TxnTokens, audit::JsonLinesSink,
+};
+
+use crate::{
+    config::{Config, ConfigError, TIERS},
+    host::Host,
+};
+
+/// What migrates the database. It is work of the service itself, which sees no tenant's rows.
+pub const MIGRATE: Capability = Capability::system("migrate", Duration::from_secs(600));
+
+/// Why a service has no authority.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// A file that the configuration names cannot be read or written.
+    #[error("{key}: cannot use {}: {source}", file.display())]
+    File {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What it names.
+        file: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// A file that the configuration names has no keys of the form that is needed.
+    #[error("{key}: {source}")]
+    Key {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What is wrong.
+        source: KeyError,
+    },
+    /// A name is none.
+    #[error("{key}: {source}")]
+    Name {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What is wrong.
+        source: InvalidText,
+    },
+    /// The tenants are not as they should be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Something is missing or stands twice.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// The edge believes the identity provider, and mints tokens for the services behind it.
+///
+/// # Errors
+///
+/// Names the key of the configuration that is wrong.
+pub fn edge(config: &Config) -> Result<Authority, AuthorityError> {
+    let edge = &config.edge;
+    let issuer_keys = read("edge.issuer_keys", &edge.issuer_keys)?;
+    let jwks = Jwks::parse(&issuer_keys).map_err(key("edge.issuer_keys"))?;
+    let policy =
+        BearerPolicy::new(&edge.issuer, &edge.audience).tenant_claim("tenant").asserts_any_tenant();
+    let signing_key = read("edge.signing_key", &edge.signing_key)?;
+    let signing_key = SigningKey::from_jwk(&signing_key).map_err(key("edge.signing_key"))?;
+    let tokens = txn_tokens(config, "edge.workload", &edge.workload)?;
+    let tokens = tokens.signing(signing_key).map_err(key("edge.signing_key"))?;
+
+    let builder = base(config, "edge.audit_log", &edge.audit_log)?
+        .bearer(jwks, policy)
+        .txn_tokens(tokens)
+        .corroborate(Host);
+    Ok(builder.build()?)
+}
+
+/// The documents service believes tokens of the services, and mints none.
+///
+/// # Errors
+///
+/// Names the key of the configuration that is wrong.
+pub fn documents(config: &Config) -> Result<Authority, AuthorityError> {
+    let tokens = txn_tokens(config, "documents.workload", &config.documents.workload)?;
+    let builder = base(config, "documents.audit_log", &config.documents.audit_log)?;
+    Ok(builder.txn_tokens(tokens).allow(MIGRATE).build()?)
+}
+
+/// What both have: the tenants, and where the auditor looks.
+fn base(
+    config: &Config,
+    key: &'static str,
+    audit_log: &Path,
+) -> Result<AuthorityBuilder, AuthorityError> {
+    let file = audit_log.to_owned();
+    let sink = JsonLinesSink::open(audit_log).map_err(|source| AuthorityError::File {
+        key,
+        file,
+        source,
+    })?;
+    let directory = MemoryDirectory::new(config.records()?);
+    Ok(Authority::builder(TIERS).directory(directory).audit(sink))
+}
+
+fn txn_tokens(
+    config: &Config,
+    workload_key: &'static str,
+    workload: &str,
+) -> Result<TxnTokens, AuthorityError> {
+    let keys = read("txn_keys", &config.txn_keys)?;
+    let keys = KeySet::parse(&keys).map_err(key("txn_keys"))?;
+    Text::new(workload)
+        .map_err(|source| AuthorityError::Name { key: workload_key, source })
+        .and_then(|workload| {
+            TxnTokens::new(&config.trust_domain, &workload, keys)
+                .map_err(|source| AuthorityError::Name { key: "trust_domain", source })
+        })
+}
+
+fn read(key: &'static str, file: &Path) -> Result<String, AuthorityError> {
+    fs::read_to_string(file).map_err(|source| AuthorityError::File {
+        key,
+        file: file.to_owned(),
+        source,
+    })
+}
+
+fn key(key: &'static str) -> impl FnOnce(KeyError) -> AuthorityError {
+    move |source| AuthorityError::Key { key, source }
+}

@@ -1,0 +1,154 @@
+//! Starts both services on real sockets, and stops them gracefully.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tenantkit::{Source, TenantLayer, TenantPool};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Channel, Endpoint, Server};
+
+use crate::{
+    Config,
+    authority::{self, AuthorityError},
+    documents::Documents,
+    edge,
+    proto::documents_server::DocumentsServer,
+};
+
+/// How long requests that are under way may take when the services stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why acmedocs does not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A service has no authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// An address cannot be listened on.
+    #[error("{key}: cannot listen on {address}: {source}")]
+    Listen {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What it says.
+        address: SocketAddr,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// The documents service's address is not one.
+    #[error("edge.documents_url may be like http://127.0.0.1:50051: {0}")]
+    DocumentsUrl(tonic::transport::Error),
+    /// The database cannot be migrated.
+    #[error("documents.owner_url: cannot migrate: {0}")]
+    Migrate(#[from] crate::migrate::MigrateError),
+    /// The database cannot be used, or would not keep tenants apart.
+    #[error("documents.database_url: {0}")]
+    Database(#[from] tenantkit::sqlx::Error),
+    /// The edge ended.
+    #[error("the edge ended: {0}")]
+    Edge(#[from] io::Error),
+    /// The documents service ended.
+    #[error("the documents service ended: {0}")]
+    Documents(#[from] tonic::transport::Error),
+}
+
+/// Both services, running. Dropping it aborts them.
+#[derive(Debug)]
+pub struct Started {
+    /// Where the edge listens.
+    pub edge: SocketAddr,
+    /// Where the documents service listens.
+    pub documents: SocketAddr,
+    stop: watch::Sender<()>,
+    tasks: JoinSet<Result<(), Error>>,
+}
+
+/// Migrates, checks that the database keeps tenants apart, and starts both services.
+///
+/// # Errors
+///
+/// Says which key of the configuration is wrong, or what the database lacks and the SQL that mends it.
+pub async fn start(config: &Config) -> Result<Started, Error> {
+    let (stop, stopped) = watch::channel(());
+    let mut tasks = JoinSet::new();
+    let documents = start_documents(config, stopped.clone(), &mut tasks).await?;
+    let edge = start_edge(config, stopped, &mut tasks).await?;
+    Ok(Started { edge, documents, stop, tasks })
+}
+
+impl Started {
+    /// Takes no new requests, and waits for those that are under way, at most 10 s.
+    ///
+    /// # Errors
+    ///
+    /// When a service ended badly.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        self.stop.send_replace(());
+        let drained = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Ok(ended) = ended {
+                    ended?;
+                }
+            }
+            Ok(())
+        };
+        // Whoever is not done by then is cut off: their transactions roll back.
+        tokio::time::timeout(DRAIN, drained).await.unwrap_or(Ok(()))
+    }
+}
+
+async fn start_documents(
+    config: &Config,
+    mut stopped: watch::Receiver<()>,
+    tasks: &mut JoinSet<Result<(), Error>>,
+) -> Result<SocketAddr, Error> {
+    let authority = authority::documents(config)?;
+    crate::migrate::migrate(&authority, &config.documents).await?;
+    let pool = TenantPool::connect(&config.documents.database_url, &authority).await?;
+
+    let (listener, address) = listen("documents.listen", config.documents.listen).await?;
+    let layer = TenantLayer::new(&authority).admit(Source::TxnToken);
+    let service = layer.named_layer(DocumentsServer::new(Documents::new(pool)));
+    // Health needs no tenant: it stands beside the layer and not behind it.
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<DocumentsServer<Documents>>().await;
+    tasks.spawn(async move {
+        let incoming = TcpListenerStream::new(listener);
+        let router = Server::builder().add_service(health_service).add_service(service);
+        let stop = async move { drop(stopped.changed().await) };
+        Ok(router.serve_with_incoming_shutdown(incoming, stop).await?)
+    });
+    Ok(address)
+}
+
+async fn start_edge(
+    config: &Config,
+    mut stopped: watch::Receiver<()>,
+    tasks: &mut JoinSet<Result<(), Error>>,
+) -> Result<SocketAddr, Error> {
+    let authority = authority::edge(config)?;
+    let endpoint = Endpoint::from_shared(config.edge.documents_url.clone());
+    let channel: Channel = endpoint.map_err(Error::DocumentsUrl)?.connect_lazy();
+
+    let (listener, address) = listen("edge.listen", config.edge.listen).await?;
+    let router = edge::router(&authority, edge::documents(&authority, channel));
+    // The peer's address, for the audit events.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tasks.spawn(async move {
+        let stop = async move { drop(stopped.changed().await) };
+        Ok(axum::serve(listener, service).with_graceful_shutdown(stop).await?)
+    });
+    Ok(address)
+}
+
+async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), Error> {
+    let listener = async {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listener.await.map_err(|source| Error::Listen { key, address, source })
+}

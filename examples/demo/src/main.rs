@@ -1,0 +1,41 @@
+//! `cargo xtask demo`: starts a throwaway Postgres and acmedocs, and drives acmedocs over the network
+//! as strangers do, told as a story. Then it stays up until Ctrl-C, with lines to paste; with `--once`
+//! it ends, and fails when a line of the story was not as promised.
+
+use std::process::ExitCode;
+
+use demo::{Acmedocs, Failed, World, story};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let once = std::env::args().any(|argument| argument == "--once");
+    match run(once).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(once: bool) -> Result<ExitCode, Failed> {
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let told = async {
+        println!("Starting Postgres, or using the one that DATABASE_URL names, and acmedocs ...");
+        let world = World::start(Acmedocs::Process).await?;
+        let (told, broken) = story::tell(&world).await?;
+        println!("\n{told} lines told, {broken} not as promised.");
+        if !once {
+            world.invite();
+            std::future::pending::<()>().await;
+        }
+        Ok::<_, Failed>(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    };
+    tokio::select! {
+        told = told => told,
+        _ = interrupt.recv() => Ok(ExitCode::from(130)),
+        _ = terminate.recv() => Ok(ExitCode::from(143)),
+    }
+}
