@@ -6,15 +6,21 @@
 //! the server follow the shell should that be killed itself.
 
 use std::{
+    ffi::OsStr,
     fmt, fs,
     io::{BufRead, BufReader, Write},
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
-use crate::{Error, tools::missing};
+use crate::{Error, port, tools::missing};
+
+/// How long a server may take to answer. It takes 0.1 s; the rest is for a machine under load.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One server and its folder, and the shell that ends both when this is dropped or we die.
 pub(crate) struct Keeper {
@@ -30,12 +36,10 @@ struct Shell {
 }
 
 impl Keeper {
-    /// Makes the folder. `script` is a shell script that gets `arguments` and then what [`run`]
-    /// or [`start`] is given; it runs in the folder, never as root, and `signal` ends it.
-    ///
-    /// [`run`]: Self::run
-    /// [`start`]: Self::start
-    pub(crate) fn new(signal: &str, script: &str, arguments: &[&Path]) -> Result<Self, Error> {
+    /// Makes the folder. `script` is a shell script that gets `arguments`, and then what
+    /// [`run`](Self::run) is given or `serve PORT`; it runs in the folder, never as root, and
+    /// `signal` ends it.
+    pub(crate) fn new(signal: &str, script: &str, arguments: &[&OsStr]) -> Result<Self, Error> {
         let account = Account::unprivileged()?;
         let mut command = Command::new("sh");
         command
@@ -68,9 +72,40 @@ impl Keeper {
         Ok(self.order(&format!("run {arguments}"))? == "0")
     }
 
-    /// Starts the script as the server, and says which process it is.
-    pub(crate) fn start(&self, arguments: &str) -> Result<Server, Error> {
-        self.order(&format!("start {arguments}")).map(Server)
+    /// Starts the script as a server that listens on `port`, and waits until it is `ready`.
+    pub(crate) fn serve(
+        &self,
+        server: &'static str,
+        port: u16,
+        ready: impl Fn(u16) -> bool,
+    ) -> Result<(), Error> {
+        let process = Process(self.order(&format!("start serve {port}"))?);
+        let started = Instant::now();
+        while process.is_running() && started.elapsed() < PATIENCE {
+            if ready(port) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let failure = self.not_started(server);
+        self.stop()?;
+        Err(failure)
+    }
+
+    /// [Serves](Self::serve) on a port that is free, and says which.
+    pub(crate) fn serve_anywhere(
+        &self,
+        server: &'static str,
+        ready: impl Fn(u16) -> bool,
+    ) -> Result<u16, Error> {
+        loop {
+            let port = port::free();
+            match self.serve(server, port, &ready) {
+                // Another process took the port since we looked.
+                Err(Error::NotStarted { log, .. }) if log.contains("Address already in use") => {}
+                served => return served.map(|()| port),
+            }
+        }
     }
 
     /// Stops the server and waits for its end; the folder stays.
@@ -93,12 +128,12 @@ impl Keeper {
         &self.folder
     }
 
-    /// The last lines that the server and the shell wrote.
-    pub(crate) fn log(&self) -> String {
+    /// The error that has the last lines that the server and the shell wrote.
+    pub(crate) fn not_started(&self, server: &'static str) -> Error {
         let log = fs::read(self.folder.join("log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
+        Error::NotStarted { server, log: lines[lines.len().saturating_sub(20)..].join("\n") }
     }
 
     fn order(&self, order: &str) -> Result<String, Error> {
@@ -141,12 +176,12 @@ impl fmt::Debug for Keeper {
     }
 }
 
-/// The process of a server.
-pub(crate) struct Server(String);
+/// The process of a server, by its number.
+struct Process(String);
 
-impl Server {
+impl Process {
     /// Whether it still runs; a zombie does not.
-    pub(crate) fn is_running(&self) -> bool {
+    fn is_running(&self) -> bool {
         fs::read_to_string(format!("/proc/{}/stat", self.0))
             // The name in parentheses may hold anything, so the state is what follows the last one.
             .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap_or("Z").starts_with('Z'))

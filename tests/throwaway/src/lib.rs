@@ -29,6 +29,7 @@ mod blocking;
 mod database;
 mod error;
 mod keeper;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod proxy;
@@ -36,5 +37,6 @@ pub mod tools;
 
 pub use database::Database;
 pub use error::Error;
+pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, PostgresVersion};
 pub use proxy::Proxy;

@@ -2,16 +2,15 @@
 
 use std::{
     env,
-    net::{Ipv4Addr, SocketAddr, ToSocketAddrs},
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
     sync::{Mutex, PoisonError},
-    thread,
-    time::{Duration, Instant},
 };
 
 use sqlx::{Connection, PgConnection};
 use url::Url;
 
-use crate::{Database, Error, blocking::block_on, keeper::Keeper, port};
+use crate::{Database, Error, blocking::block_on, keeper::Keeper};
 
 mod binaries;
 
@@ -103,22 +102,16 @@ impl Postgres {
     /// [`Error::NotStarted`] with the end of the server's log.
     pub fn start(version: PostgresVersion) -> Result<Self, Error> {
         let binaries = binaries::find(version)?;
-        let keeper = Keeper::new("QUIT", include_str!("postgres/serve.sh"), &[&binaries])?;
+        let script = include_str!("postgres/serve.sh");
+        let keeper = Keeper::new("QUIT", script, &[binaries.as_os_str()])?;
+        if !keeper.run("reach")? {
+            binaries::copy(&binaries, &keeper.folder().join("programs"))?;
+        }
         if !keeper.run("prepare")? {
-            return Err(not_started(&keeper));
+            return Err(keeper.not_started("Postgres"));
         }
-        loop {
-            let port = port::free();
-            let admin = Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))
-                .expect("a number keeps it a URL");
-            match serve(&keeper, &admin) {
-                // Another process took the port since we looked.
-                Err(Error::NotStarted { log, .. }) if log.contains("Address already in use") => {}
-                served => {
-                    return served.map(|()| Self { admin, kept: Kept::Here(keeper) });
-                }
-            }
-        }
+        let port = keeper.serve_anywhere("Postgres", |port| answers(&keeper, &local(port)))?;
+        Ok(Self { admin: local(port), kept: Kept::Here(keeper) })
     }
 
     /// A new database of its own name, dropped with the value.
@@ -134,6 +127,10 @@ impl Postgres {
     #[must_use]
     pub fn admin_url(&self) -> String {
         self.admin.to_string()
+    }
+
+    pub(crate) fn admin(&self) -> &Url {
+        &self.admin
     }
 
     /// Where it listens, to put a [`Proxy`](crate::Proxy) in front.
@@ -169,7 +166,8 @@ impl Postgres {
     pub fn restart(&self) -> Result<(), Error> {
         let keeper = self.keeper()?;
         keeper.stop()?;
-        serve(keeper, &self.admin)
+        let port = self.admin.port().unwrap_or(5432);
+        keeper.serve("Postgres", port, |_| answers(keeper, &self.admin))
     }
 
     /// Lets it hang: connections stay open and are not answered until [`resume`](Self::resume).
@@ -198,34 +196,21 @@ impl Postgres {
     }
 }
 
-/// How long a server may take to answer. It takes 0.1 s; the rest is for a machine under load.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn serve(keeper: &Keeper, admin: &Url) -> Result<(), Error> {
-    debug_assert!(admin.host_str() == Some(&Ipv4Addr::LOCALHOST.to_string()));
-    let port = admin.port().unwrap_or(5432);
-    let server = keeper.start(&format!("serve {port}"))?;
-    let started = Instant::now();
-    while server.is_running() && started.elapsed() < PATIENCE {
-        // Somebody else's server on this port answers too: the folder tells them apart.
-        if block_on(data_folder(admin)).is_ok_and(|data| keeper.folder().join("data") == *data) {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    let failure = not_started(keeper);
-    keeper.stop()?;
-    Err(failure)
+/// Where the superuser of a server that was started here connects.
+fn local(port: u16) -> Url {
+    Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))
+        .expect("a number keeps it a URL")
 }
 
-async fn data_folder(admin: &Url) -> Result<std::path::PathBuf, sqlx::Error> {
+/// Whether the server that answers is the one in this folder, not somebody else's on its port.
+fn answers(keeper: &Keeper, admin: &Url) -> bool {
+    block_on(data_folder(admin)).is_ok_and(|data| data == keeper.folder().join("data"))
+}
+
+async fn data_folder(admin: &Url) -> Result<PathBuf, sqlx::Error> {
     let mut connection = PgConnection::connect(admin.as_str()).await?;
     let folder: String =
         sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await?;
     connection.close().await?;
     Ok(folder.into())
-}
-
-fn not_started(keeper: &Keeper) -> Error {
-    Error::NotStarted { server: "Postgres", log: keeper.log() }
 }

@@ -64,22 +64,12 @@ pub(crate) fn apt_install(package: &str) -> Result<(), Error> {
     }
     let _lock = lock("apt")?;
     say(&format!("apt-get install {package}"));
-    // The package would make and start a server of its own, on the port that everybody expects.
-    let no_cluster = Path::new("/etc/postgresql-common/createcluster.conf");
-    if package == "postgresql" && !no_cluster.exists() {
-        fs::create_dir_all("/etc/postgresql-common")
-            .and_then(|()| fs::write(no_cluster, "create_main_cluster = false\n"))
-            .map_err(Error::io("keep Postgres from starting by itself"))?;
-    }
-    let apt_get = |arguments: &[&str]| {
-        run(Command::new("apt-get")
-            .args(["-qq", "-o", "DPkg::Lock::Timeout=300"])
-            .args(["-o", "Dpkg::Options::=--force-confold"])
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    apt_get(&["update"])?;
-    apt_get(&["install", "--yes", "--no-install-recommends", package])
+    run(Command::new("sh").args([
+        "-ec",
+        include_str!("tools/apt-install.sh"),
+        "apt-install",
+        package,
+    ]))
 }
 
 /// `grpcurl`: the one that `TENANTKIT_GRPCURL` names, or the one on `PATH`, or else one built
@@ -104,7 +94,7 @@ pub fn grpcurl() -> Result<PathBuf, Error> {
 pub fn python() -> Result<PathBuf, Error> {
     match named("TENANTKIT_PYTHON") {
         Some(found) => Ok(found),
-        None => pip_venv("python", &["grpcio==1.76.0", "grpcio-tools==1.76.0"]),
+        None => pip_venv("python", &["grpcio==1.85.1", "grpcio-tools==1.85.1"]),
     }
 }
 
@@ -134,8 +124,10 @@ pub fn pip_venv(name: &str, packages: &[&str]) -> Result<PathBuf, Error> {
     let folder = cache(&format!("{name}-{key}"), |folder| {
         require("python3", "sudo apt-get install python3-venv")?;
         say(&format!("pip install {}", packages.join(" ")));
-        // Without its own pip, which takes longer than the rest: the one outside can serve it.
-        run(Command::new("python3").args(["-m", "venv", "--copies"]).arg(folder))?;
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv"]).arg(folder);
+        // Debian's Python comes without the part that makes environments.
+        run(&mut venv).or_else(|_| apt_install("python3-venv").and_then(|()| run(&mut venv)))?;
         run(Command::new(folder.join("bin/python"))
             .args([
                 "-m",

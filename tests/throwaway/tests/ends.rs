@@ -1,5 +1,7 @@
 //! However the process that started a server ends, nothing is left.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},

@@ -1,5 +1,7 @@
 //! What a test may rely on when it asks for a Postgres.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::{net::TcpStream, time::Duration};
 
 use sqlx::{Connection, PgConnection};

@@ -1,6 +1,10 @@
 //! Where the programs of a Postgres are.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::PostgresVersion;
 use crate::{Error, tools};
@@ -18,6 +22,13 @@ pub(super) fn find(version: PostgresVersion) -> Result<PathBuf, Error> {
         },
         PostgresVersion::V18 => maven("18.1.0"),
     }
+}
+
+/// Copies what belongs to `binaries` to `folder`, for an account that cannot reach the original:
+/// a checkout below root's home, say.
+pub(super) fn copy(binaries: &Path, folder: &Path) -> Result<(), Error> {
+    let installation = binaries.parent().unwrap_or(binaries);
+    tools::run(Command::new("cp").arg("-r").args([installation, folder]))
 }
 
 /// The newest that Debian's packages have put where they put all of them, or the one on `PATH`.

@@ -1,8 +1,14 @@
-# serve.sh BINARIES prepare | serve PORT
+# serve.sh BINARIES reach | prepare | serve PORT
 
 binaries=$1 verb=$2 port=$3
 
+# A copy, where the account that we run as cannot reach the original.
+[ ! -d programs ] || binaries=programs/bin
+
 case $verb in
+reach)
+    test -x "$binaries/postgres"
+    ;;
 prepare)
     exec "$binaries/initdb" --pgdata data --username postgres --auth trust --no-sync \
         --encoding UTF8 --locale C
