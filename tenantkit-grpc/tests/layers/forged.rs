@@ -1,0 +1,129 @@
+//! Header forgeries, each known from another system: refused, not stripped, and the handler never
+//! runs.
+
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use axum::body::Body;
+use http::{HeaderValue, Request, Response};
+use tenantkit_core::{MAX_IDENTITY_HEADER_LEN, Source};
+use tenantkit_grpc::TenantLayer;
+use tower::{ServiceExt, service_fn};
+
+use crate::world::{World, request, text};
+
+/// The status and the reason that a request is refused with.
+async fn refused(layer: TenantLayer, request: Request<Body>) -> (u16, String) {
+    let calls = AtomicUsize::new(0);
+    let service = layer.layer(service_fn(async |_| {
+        calls.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, Infallible>(Response::new(Body::empty()))
+    }));
+    let answer = service.oneshot(request).await.unwrap();
+    assert_eq!(calls.into_inner(), 0, "the handler ran");
+    let status = answer.status().as_u16();
+    let problem: serde_json::Value = serde_json::from_str(&text(answer).await).unwrap();
+    (status, problem["reason"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn an_identity_header_that_is_not_admitted_is_refused_beside_a_good_one() {
+    let world = World::new();
+    let (bearer, txn) = (world.bearer("acme"), world.txn_token("acme"));
+    let edge = [("authorization", bearer.as_str())];
+    let inner = [("txn-token", txn.as_str())];
+    for forged in [("txn-token", txn.as_str()), ("x-tenant-id", "globex")] {
+        let answer = refused(world.edge_layer(), request(&[edge[0], forged])).await;
+        assert_eq!(answer, (401, "not-admitted".to_owned()), "{}", forged.0);
+    }
+    for forged in [("authorization", bearer.as_str()), ("x-tenant-id", "acme")] {
+        let answer = refused(world.inner_layer(), request(&[inner[0], forged])).await;
+        assert_eq!(answer, (401, "not-admitted".to_owned()), "{}", forged.0);
+    }
+}
+
+#[tokio::test]
+async fn look_alikes_duplicates_and_hop_by_hop_names_are_refused() {
+    let world = World::new();
+    let (token, other) = (world.txn_token("acme"), world.txn_token("globex"));
+    let oversize = "a".repeat(MAX_IDENTITY_HEADER_LEN + 1);
+    let good = ("txn-token", token.as_str());
+    for (headers, reason) in [
+        (vec![good, ("txn_token", "x")], "aliased-header"),
+        (vec![good, ("x_tenant_id", "globex")], "aliased-header"),
+        (vec![good, ("x-tenant_id", "globex")], "aliased-header"),
+        (vec![good, ("txn-token", &other)], "duplicate-header"),
+        (vec![good, good], "duplicate-header"),
+        (vec![good, ("connection", "txn-token")], "hop-by-hop-header"),
+        (vec![good, ("connection", "keep-alive, Txn-Token")], "hop-by-hop-header"),
+        (vec![good, ("connection", "x-tenant-id")], "hop-by-hop-header"),
+        (vec![("txn-token", &oversize)], "oversize-header"),
+        (vec![("txn-token", "")], "malformed-header"),
+        (vec![("txn-token", "gibberish")], "malformed-token"),
+        (vec![], "no-identity"),
+    ] {
+        let answer = refused(world.inner_layer(), request(&headers)).await;
+        assert_eq!(answer, (401, reason.to_owned()), "{reason}");
+    }
+
+    let mut latin = request(&[]);
+    let value = HeaderValue::from_bytes(b"ey\xe4").unwrap();
+    latin.headers_mut().insert("txn-token", value);
+    assert_eq!(refused(world.inner_layer(), latin).await.1, "malformed-header");
+}
+
+#[tokio::test]
+async fn two_identities_that_disagree_are_refused_whatever_their_order() {
+    let world = World::new();
+    let both = || TenantLayer::new(&world.authority).admit(Source::Bearer).admit(Source::TxnToken);
+    for (outside, inside) in [("acme", "globex"), ("globex", "acme")] {
+        let headers =
+            [("authorization", world.bearer(outside)), ("txn-token", world.txn_token(inside))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let answer = refused(both(), request(&headers)).await;
+        assert_eq!(answer, (403, "sources-disagree".to_owned()));
+    }
+    assert_eq!(world.audited().len(), 2);
+}
+
+#[tokio::test]
+async fn two_hosts_are_refused() {
+    let world = World::new();
+    let token = world.txn_token("acme");
+    let good = ("txn-token", token.as_str());
+    for hosts in [
+        vec![("host", "globex.example")],
+        vec![("host", "acmedocs.example"), ("host", "acmedocs.example")],
+    ] {
+        let headers = [vec![good], hosts].concat();
+        let answer = refused(world.inner_layer(), request(&headers)).await;
+        assert_eq!(answer, (401, "duplicate-header".to_owned()));
+    }
+    assert_eq!(world.audited().len(), 2);
+}
+
+#[tokio::test]
+async fn a_layer_that_was_not_told_what_to_admit_refuses_everybody() {
+    let world = World::new();
+    let layer = || TenantLayer::new(&world.authority);
+    assert_eq!(refused(layer(), request(&[])).await.1, "no-identity");
+    let token = world.txn_token("acme");
+    let answer = refused(layer(), request(&[("txn-token", &token)])).await;
+    assert_eq!(answer.1, "not-admitted");
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused_on_a_cache_hit_too() {
+    let world = World::new();
+    let token = world.txn_token("acme");
+    let service = world
+        .inner_layer()
+        .layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty()))));
+    let answer = service.oneshot(request(&[("txn-token", &token)])).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    world.clock.advance(crate::world::LIFE);
+    let answer = refused(world.inner_layer(), request(&[("txn-token", &token)])).await;
+    assert_eq!(answer, (401, "expired".to_owned()));
+}

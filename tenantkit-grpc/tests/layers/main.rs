@@ -1,0 +1,13 @@
+//! The layers in real stacks: axum, tonic over a socket, tower-http around them.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap here is a failed test")]
+
+mod body;
+mod client;
+mod forged;
+mod grpc;
+mod redirect;
+mod refused;
+mod server;
+mod span;
+mod world;

@@ -1,0 +1,120 @@
+//! How a refusal answers: over HTTP, over gRPC, over gRPC-Web.
+
+use std::{convert::Infallible, pin::Pin, task};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Frame;
+use tenantkit_core::TenantStatus;
+use tenantkit_grpc::TenantLayer;
+use tower::{ServiceExt, service_fn};
+
+use crate::world::{World, request, text};
+
+async fn answer(layer: TenantLayer, request: Request<Body>) -> Response<String> {
+    let service =
+        layer.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty()))));
+    let (head, body) = service.oneshot(request).await.unwrap().into_parts();
+    Response::from_parts(head, text(Response::new(body)).await)
+}
+
+#[tokio::test]
+async fn over_http_it_is_a_problem_document_with_a_challenge() {
+    let world = World::new();
+    let nobody = answer(world.edge_layer(), request(&[])).await;
+    assert_eq!(nobody.status(), 401);
+    assert_eq!(nobody.headers()["content-type"], "application/problem+json");
+    assert_eq!(nobody.headers()["cache-control"], "no-store");
+    assert_eq!(nobody.headers()["www-authenticate"], "Bearer");
+    assert!(!nobody.headers().contains_key("retry-after"));
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(nobody.body()).unwrap(),
+        serde_json::json!({
+            "type": "urn:tenantkit:no-tenant",
+            "title": "No tenant",
+            "status": 401,
+            "detail": "No identity was presented. Present a token that this listener admits.",
+            "reason": "no-identity",
+        })
+    );
+
+    let forged = answer(world.edge_layer(), request(&[("authorization", "Bearer nonsense")])).await;
+    assert_eq!(forged.headers()["www-authenticate"], r#"Bearer error="invalid_token""#);
+
+    let nobody = answer(world.inner_layer(), request(&[])).await;
+    assert_eq!(nobody.headers()["www-authenticate"], "Txn-Token");
+    let forged = answer(world.inner_layer(), request(&[("txn-token", "nonsense")])).await;
+    assert_eq!(forged.headers()["www-authenticate"], r#"Txn-Token error="invalid_token""#);
+}
+
+#[tokio::test]
+async fn where_waiting_helps_it_says_how_long() {
+    let world = World::new();
+    let token = world.txn_token("acme");
+    world.set_status("acme", TenantStatus::Moving);
+    let moving = answer(world.inner_layer(), request(&[("txn-token", &token)])).await;
+    assert_eq!(moving.status(), 503);
+    assert_eq!(moving.headers()["retry-after"], "1");
+    assert!(!moving.headers().contains_key("www-authenticate"));
+}
+
+#[tokio::test]
+async fn over_grpc_it_is_a_status_without_a_body_and_never_an_http_error() {
+    let world = World::new();
+    for (spoken, answered) in [
+        ("application/grpc", "application/grpc"),
+        ("application/grpc+proto", "application/grpc"),
+        ("application/grpc-web", "application/grpc-web+proto"),
+        ("application/grpc-web+proto", "application/grpc-web+proto"),
+        ("application/grpc-web-text", "application/grpc-web-text+proto"),
+    ] {
+        let refused = answer(world.inner_layer(), request(&[("content-type", spoken)])).await;
+        assert_eq!(refused.status(), 200, "{spoken}");
+        assert_eq!(refused.headers()["content-type"], answered);
+        assert_eq!(refused.headers()["grpc-status"], "16");
+        assert_eq!(refused.headers()["cache-control"], "no-store");
+        assert!(refused.body().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn it_never_echoes_what_was_presented_nor_names_a_tenant() {
+    let world = World::new();
+    let token = world.txn_token("acme");
+    world.set_status("acme", TenantStatus::Suspended);
+    for spoken in ["application/json", "application/grpc"] {
+        let headers = [("content-type", spoken), ("txn-token", token.as_str())];
+        let refused = format!("{:?}", answer(world.inner_layer(), request(&headers)).await);
+        assert!(!refused.contains("acme"), "{refused}");
+        assert!(!refused.contains(&token[..16]), "{refused}");
+    }
+    // The auditor is told.
+    let acme = Some("acme".parse().unwrap());
+    assert_eq!(world.audited(), [("tenant-suspended", acme), ("tenant-suspended", acme)]);
+}
+
+/// A body that must not be read.
+struct Unread;
+
+impl http_body::Body for Unread {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        panic!("read before the refusal");
+    }
+}
+
+#[tokio::test]
+async fn no_body_is_read_before_it() {
+    let world = World::new();
+    let service = world.inner_layer().layer(service_fn(async |request: Request<Body>| {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    }));
+    let request = request(&[]).map(|_| Body::new(Unread));
+    assert_eq!(service.oneshot(request).await.unwrap().status(), 401);
+}
