@@ -1,53 +1,116 @@
-//! What the catalog says of the serving role and of the tables that it can reach.
+//! What the catalog says of a role and of what it can reach: whether row-level security binds it.
+//!
+//! [`TenantPool::connect`](crate::TenantPool::connect) runs this as the serving role, and refuses what
+//! it finds. The same can be run in CI, after the migrations:
+//!
+//! ```no_run
+//! # async fn example(pool: &sqlx::PgPool) -> Result<(), tenantkit_sqlx::Error> {
+//! use tenantkit_sqlx::catalog::Auditor;
+//!
+//! let report = Auditor::new().without_tenants("public.countries").run(pool).await?;
+//! for finding in report.findings() {
+//!     println!("{finding}\n    {}", finding.remedy());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It looks at every table and view that the role can reach, in any schema, except what belongs to
+//! an extension. What it does not know yet: what one tenant learns of another through a unique or a
+//! foreign key, functions that run as their owner, operators that make an index useless.
 
-use std::fmt;
+mod finding;
+mod policy;
+mod role;
+mod table;
+mod view;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+
+pub use finding::{Finding, PolicyFlaw, Problem, Report};
 
 use crate::Error;
 
 /// Looks whether row-level security binds a role.
-#[derive(Debug, Clone, Default)]
-pub struct Auditor {}
+#[derive(Debug, Clone)]
+#[must_use = "an auditor finds nothing until `run`"]
+pub struct Auditor {
+    /// Empty for all.
+    schemas: Vec<String>,
+    column: String,
+    without_tenants: Vec<String>,
+    across: bool,
+}
+
+/// What each check is given.
+struct Scope<'a> {
+    auditor: &'a Auditor,
+    role: String,
+}
 
 impl Auditor {
-    /// An auditor of the schema `public`.
-    #[must_use]
+    /// An auditor for the role that serves tenants.
+    #[expect(clippy::new_without_default, reason = "it says what it is for")]
     pub fn new() -> Self {
-        Self {}
+        Self {
+            schemas: Vec::new(),
+            column: "tenant_id".to_owned(),
+            without_tenants: Vec::new(),
+            across: false,
+        }
     }
 
-    pub(crate) fn of_cross_tenant() -> Self {
-        Self {}
+    /// An auditor for a role that works over many tenants: policies may show it their rows, in
+    /// transactions that say so.
+    pub fn across_tenants() -> Self {
+        Self { across: true, ..Self::new() }
+    }
+
+    /// Looks only at this schema, and at others that are given in the same way.
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schemas.push(schema.into());
+        self
+    }
+
+    /// The column of the tenant, `tenant_id` otherwise.
+    pub fn column(mut self, column: impl Into<String>) -> Self {
+        self.column = column.into();
+        self
+    }
+
+    /// This table or view, as in `public.countries`, has no tenants' rows: everybody may see it all.
+    pub fn without_tenants(mut self, table: impl Into<String>) -> Self {
+        self.without_tenants.push(table.into());
+        self
     }
 
     /// Looks, as the role of this pool.
     ///
     /// # Errors
     ///
-    /// When Postgres cannot be asked.
-    pub async fn run(&self, _pool: &PgPool) -> Result<Report, Error> {
-        Ok(Report {})
+    /// When Postgres cannot be asked. What is found is no error.
+    pub async fn run(&self, pool: &PgPool) -> Result<Report, Error> {
+        // A transaction, so that it can be behind PgBouncer.
+        let mut transaction = pool.begin().await?;
+        let report = self.run_on(&mut transaction).await;
+        transaction.rollback().await?;
+        Ok(report?)
     }
-}
 
-/// What an auditor found.
-#[derive(Debug, Clone)]
-pub struct Report {}
-
-impl Report {
-    /// Nothing was found, or an error.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unsafe`] when something was found.
-    pub fn into_result(self) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nothing was found")
+    async fn run_on(&self, conn: &mut PgConnection) -> Result<Report, sqlx::Error> {
+        // Names then come with their schema, however the role's search path is.
+        sqlx::raw_sql("SET LOCAL search_path = pg_catalog").execute(&mut *conn).await?;
+        let role = role::current(conn).await?;
+        let scope = Scope { auditor: self, role };
+        let mut findings = role::check(&scope, conn).await?;
+        // It is the owner of everything and has every privilege, which would drown the finding.
+        if findings.iter().any(|it| it.problem() == Problem::Superuser) {
+            return Ok(Report::new(scope.role, findings));
+        }
+        let tables = table::find(&scope, conn).await?;
+        findings.extend(tables.iter().flat_map(|table| table::check(&scope, table)));
+        findings.extend(policy::check(&scope, &tables, conn).await?);
+        findings.extend(view::check(&scope, conn).await?);
+        Ok(Report::new(scope.role, findings))
     }
 }

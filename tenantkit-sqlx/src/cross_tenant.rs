@@ -65,7 +65,7 @@ impl CrossTenantPool {
             .test_before_acquire(false)
             .connect(url)
             .await?;
-        Auditor::of_cross_tenant().run(&pool).await?.into_result()?;
+        Auditor::across_tenants().run(&pool).await?.into_result()?;
         let home = Arc::new(Home::new(false));
         Ok(Self(Arc::new(Inner { pool, home, authority: authority.clone() })))
     }

@@ -2,6 +2,7 @@
 //! `DATABASE_URL_18` where it is set.
 
 mod postgres {
+    mod audit;
     mod begin;
     pub(crate) mod fixture;
 }

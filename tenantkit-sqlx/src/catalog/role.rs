@@ -1,0 +1,45 @@
+//! What the role is, and what it can become.
+
+use sqlx::PgConnection;
+
+use super::{Finding, Problem, Scope};
+
+/// Who this is, as SQL names it.
+pub(super) async fn current(conn: &mut PgConnection) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar("SELECT quote_ident(current_user)").persistent(false).fetch_one(conn).await
+}
+
+pub(super) async fn check(
+    scope: &Scope<'_>,
+    conn: &mut PgConnection,
+) -> Result<Vec<Finding>, sqlx::Error> {
+    // A superuser counts as a member of every role, so only itself is asked about.
+    let roles: Vec<(String, bool, bool, bool, bool)> = sqlx::query_as(
+        "SELECT quote_ident(r.rolname), r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole
+         FROM pg_roles r, pg_roles me
+         WHERE me.rolname = current_user
+             AND (r.oid = me.oid OR NOT me.rolsuper AND pg_has_role(me.oid, r.oid, 'MEMBER'))
+         ORDER BY r.oid <> me.oid, r.rolname",
+    )
+    .persistent(false)
+    .fetch_all(conn)
+    .await?;
+    let mut findings = Vec::new();
+    for (role, superuser, bypass, replication, create_role) in roles {
+        let attributes = [
+            (superuser, Problem::Superuser, "NOSUPERUSER"),
+            (bypass, Problem::BypassRls, "NOBYPASSRLS"),
+            (replication, Problem::Replication, "NOREPLICATION"),
+            (create_role, Problem::CreateRole, "NOCREATEROLE"),
+        ];
+        for (_, problem, without) in attributes.into_iter().filter(|(has, ..)| *has) {
+            let remedy = if role == scope.role {
+                format!("ALTER ROLE {role} {without};")
+            } else {
+                format!("REVOKE {role} FROM {};", scope.role)
+            };
+            findings.push(Finding::new(role.clone(), problem, remedy));
+        }
+    }
+    Ok(findings)
+}

@@ -1,0 +1,140 @@
+//! The tables that the role can reach.
+
+use sqlx::{PgConnection, Row, postgres::types::Oid};
+
+use super::{Finding, Problem, Scope};
+
+/// A table that the role can reach.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) oid: Oid,
+    /// With its schema, as SQL names it.
+    pub(super) name: String,
+    pub(super) tenant: Option<TenantColumn>,
+    foreign: bool,
+    enabled: bool,
+    forced: bool,
+    owner: String,
+    owned: bool,
+    excess: bool,
+}
+
+/// The column of the tenant.
+#[derive(Debug)]
+pub(super) struct TenantColumn {
+    /// As SQL names it.
+    pub(super) name: String,
+    /// As SQL names it.
+    pub(super) type_name: String,
+    /// Whether taking it for a text changes nothing in it, so that an index can be used.
+    pub(super) is_text: bool,
+}
+
+/// Everything that can be reached by any privilege, or by being its owner.
+const REACHABLE: &str = "
+    SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name,
+        c.relkind = 'f' AS is_foreign, c.relrowsecurity, c.relforcerowsecurity,
+        quote_ident(pg_get_userbyid(c.relowner)) AS owner,
+        pg_has_role(c.relowner, 'MEMBER') AS owned,
+        has_table_privilege(c.oid, 'TRUNCATE, REFERENCES, TRIGGER')
+            OR has_any_column_privilege(c.oid, 'REFERENCES') AS excess,
+        quote_ident(a.attname) AS tenant_column,
+        format_type(a.atttypid, a.atttypmod) AS column_type,
+        COALESCE(NULLIF(t.typbasetype, 0), t.oid) IN ('text'::regtype, 'varchar'::regtype) AS is_text
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $3 AND NOT a.attisdropped
+    LEFT JOIN pg_type t ON t.oid = a.atttypid
+    WHERE c.relkind IN ('r', 'p', 'f')
+        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        AND ($1::text[] = '{}' OR n.nspname = ANY ($1))
+        AND NOT format('%s.%s', n.nspname, c.relname) = ANY ($2::text[])
+        AND NOT EXISTS (
+            SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                AND d.deptype = 'e')
+        AND (pg_has_role(c.relowner, 'MEMBER')
+            OR has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+            OR has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))
+    ORDER BY name";
+
+pub(super) async fn find(
+    scope: &Scope<'_>,
+    conn: &mut PgConnection,
+) -> Result<Vec<Table>, sqlx::Error> {
+    let rows = sqlx::query(REACHABLE)
+        .bind(&scope.auditor.schemas)
+        .bind(&scope.auditor.without_tenants)
+        .bind(&scope.auditor.column)
+        .persistent(false)
+        .fetch_all(conn)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let tenant = match row.try_get::<Option<String>, _>("tenant_column")? {
+                None => None,
+                Some(name) => Some(TenantColumn {
+                    name,
+                    type_name: row.try_get("column_type")?,
+                    is_text: row.try_get("is_text")?,
+                }),
+            };
+            Ok(Table {
+                oid: row.try_get("oid")?,
+                name: row.try_get("name")?,
+                tenant,
+                foreign: row.try_get("is_foreign")?,
+                enabled: row.try_get("relrowsecurity")?,
+                forced: row.try_get("relforcerowsecurity")?,
+                owner: row.try_get("owner")?,
+                owned: row.try_get("owned")?,
+                excess: row.try_get("excess")?,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn check(scope: &Scope<'_>, table: &Table) -> Vec<Finding> {
+    let Table { name, owner, .. } = table;
+    let role = &scope.role;
+    let mut findings = Vec::new();
+    let mut found = |problem, remedy| findings.push(Finding::new(name.clone(), problem, remedy));
+    if table.owned {
+        found(
+            Problem::Owner,
+            if owner == role {
+                format!("ALTER TABLE {name} OWNER TO ...; -- another role than {role}")
+            } else {
+                format!("REVOKE {owner} FROM {role};")
+            },
+        );
+    }
+    if table.foreign {
+        found(Problem::ForeignTable, format!("REVOKE ALL ON {name} FROM {role}, PUBLIC;"));
+        return findings;
+    }
+    if table.tenant.is_none() {
+        found(
+            Problem::NoTenantColumn,
+            format!(
+                "REVOKE ALL ON {name} FROM {role}, PUBLIC; \
+                 -- or declare `Auditor::without_tenants` for it"
+            ),
+        );
+    }
+    if !table.enabled {
+        found(
+            Problem::RlsDisabled,
+            format!("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"),
+        );
+    } else if !table.forced {
+        found(Problem::RlsNotForced, format!("ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"));
+    }
+    // An owner has them whatever is revoked, and is found as such.
+    if table.excess && !table.owned {
+        found(
+            Problem::ExcessGrant,
+            format!("REVOKE TRUNCATE, REFERENCES, TRIGGER ON {name} FROM {role}, PUBLIC;"),
+        );
+    }
+    findings
+}

@@ -1,0 +1,156 @@
+//! `connect` refuses a database in which row-level security does not bind the role, and what it says
+//! mends it.
+
+use tenantkit_sqlx::{
+    CrossTenantPool, Error, Report, TenantPool,
+    catalog::{Auditor, PolicyFlaw, Problem},
+};
+
+use super::fixture::{Fixture, on_each_server};
+
+async fn refused(fixture: &Fixture) -> Report {
+    let url = fixture.database.url(&fixture.serving);
+    match TenantPool::connect(&url, fixture.authority()).await {
+        Err(Error::Unsafe(report)) => *report,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// Spoils a database, looks that it is refused for `problems`, and mends it with what the report
+/// says.
+async fn spoil(fixture: &Fixture, sql: &str, problems: &[Problem]) {
+    let sql = sql.replace("ROLE", &fixture.serving);
+    fixture.database.execute(&sql).unwrap();
+    let report = refused(fixture).await;
+    let found: Vec<_> = report.findings().iter().map(|finding| finding.problem()).collect();
+    assert_eq!(found, problems, "{sql}\n{report}");
+    for finding in report.findings() {
+        fixture.database.execute(finding.remedy()).unwrap();
+    }
+    fixture.pool().await.close().await;
+}
+
+on_each_server! {
+    async fn a_role_that_row_level_security_does_not_bind_is_refused(fixture: &Fixture) {
+        spoil(fixture, "ALTER ROLE ROLE SUPERUSER", &[Problem::Superuser]).await;
+        spoil(fixture, "ALTER ROLE ROLE BYPASSRLS", &[Problem::BypassRls]).await;
+        spoil(fixture, "ALTER ROLE ROLE REPLICATION", &[Problem::Replication]).await;
+        spoil(fixture, "ALTER ROLE ROLE CREATEROLE", &[Problem::CreateRole]).await;
+        let group = fixture.database.role("group", "BYPASSRLS").unwrap();
+        spoil(fixture, &format!("GRANT {group} TO ROLE"), &[Problem::BypassRls]).await;
+    }
+
+    async fn an_owner_is_refused(fixture: &Fixture) {
+        let owner = fixture.database.role("owner", "").unwrap();
+        let owned = format!("ALTER TABLE documents OWNER TO {owner}; GRANT {owner} TO ROLE");
+        spoil(fixture, &owned, &[Problem::Owner]).await;
+        fixture.database.execute(format!("ALTER TABLE documents OWNER TO {}", fixture.serving)).unwrap();
+        let report = refused(fixture).await;
+        assert_eq!(report.findings()[0].problem(), Problem::Owner);
+        fixture.database.execute("ALTER TABLE documents OWNER TO postgres").unwrap();
+    }
+
+    async fn a_table_that_is_not_protected_is_refused(fixture: &Fixture) {
+        use Problem::*;
+        spoil(fixture, "ALTER TABLE documents DISABLE ROW LEVEL SECURITY", &[RlsDisabled]).await;
+        spoil(fixture, "ALTER TABLE documents NO FORCE ROW LEVEL SECURITY", &[RlsNotForced]).await;
+        spoil(fixture, "DROP POLICY tenantkit_tenant ON documents", &[NoPolicy]).await;
+        spoil(fixture, "GRANT TRUNCATE ON documents TO ROLE", &[ExcessGrant]).await;
+        spoil(fixture, "GRANT REFERENCES (id) ON documents TO PUBLIC", &[ExcessGrant]).await;
+        let plain = "CREATE SCHEMA \"Odd\"; GRANT USAGE ON SCHEMA \"Odd\" TO ROLE;
+            CREATE TABLE \"Odd\".\"T\" (tenant_id text); GRANT SELECT ON \"Odd\".\"T\" TO ROLE";
+        spoil(fixture, plain, &[RlsDisabled, NoPolicy]).await;
+        let none = "CREATE TABLE countries (id int); GRANT SELECT ON countries TO ROLE";
+        spoil(fixture, none, &[NoTenantColumn, RlsDisabled]).await;
+    }
+
+    async fn an_unsafe_policy_is_refused(fixture: &Fixture) {
+        use PolicyFlaw::*;
+        let volatile = "CREATE FUNCTION now_and_then() RETURNS boolean LANGUAGE sql AS 'SELECT true'";
+        fixture.database.execute(volatile).unwrap();
+        for (using, flaw) in [
+            ("true", AlwaysTrue),
+            ("tenant_id = current_setting('app.tenant_id', true)", EmptyTenant),
+            ("tenant_id::varchar(3) = nullif(current_setting('app.tenant_id', true), '')", CastsColumn),
+            ("tenant_id = nullif(current_setting('app.tenant_id', true), '') OR id = 1", OtherCondition),
+            ("tenant_id = nullif(current_setting('app.tenant_id', true), '') AND now_and_then()", Volatile),
+            ("current_setting('app.cross_tenant', true) = 'on'", OtherCondition),
+        ] {
+            let alter = format!("ALTER POLICY tenantkit_tenant ON documents USING ({using})");
+            spoil(fixture, &alter, &[Problem::UnsafePolicy(flaw)]).await;
+        }
+        let second = "CREATE POLICY shared ON documents FOR SELECT USING (true)";
+        spoil(fixture, second, &[Problem::UnsafePolicy(AlwaysTrue)]).await;
+        let insert = "CREATE POLICY anybodys ON documents FOR INSERT WITH CHECK (true)";
+        spoil(fixture, insert, &[Problem::UnsafePolicy(AlwaysTrue)]).await;
+    }
+
+    async fn a_view_that_sees_more_than_the_role_is_refused(fixture: &Fixture) {
+        let view = "CREATE VIEW all_documents AS SELECT * FROM documents;
+            GRANT SELECT ON all_documents TO ROLE";
+        spoil(fixture, view, &[Problem::DefinerView]).await;
+        let materialized = "CREATE MATERIALIZED VIEW copies AS SELECT * FROM documents;
+            GRANT SELECT ON copies TO ROLE";
+        spoil(fixture, materialized, &[Problem::MaterializedView]).await;
+    }
+
+    async fn a_table_without_tenants_has_to_be_declared(fixture: &Fixture) {
+        let sql = format!("CREATE TABLE countries (id int); GRANT SELECT ON countries TO {}", fixture.serving);
+        fixture.database.execute(sql).unwrap();
+        refused(fixture).await;
+        let auditor = Auditor::new().without_tenants("public.countries");
+        let pool = fixture.builder(1).audit(auditor);
+        pool.connect(&fixture.database.url(&fixture.serving)).await.unwrap();
+    }
+
+    async fn the_kit_in_rust_makes_what_the_kit_in_sql_makes(fixture: &Fixture) {
+        let other = "CREATE TABLE others (tenant_id uuid, id bigint, n int)";
+        fixture.database.execute(other).unwrap();
+        let table = tenantkit_sqlx::rls::TenantTable::new("others")
+            .column_type("uuid")
+            .key(&["id"])
+            .serving_role(&fixture.serving);
+        fixture.database.execute(table.sql()).unwrap();
+        let sql = format!(
+            "CREATE TABLE alike (tenant_id uuid, id bigint, n int, PRIMARY KEY (tenant_id, id));
+             SELECT tenantkit.protect('alike', '{}')",
+            fixture.serving
+        );
+        fixture.database.execute(sql).unwrap();
+        fixture.pool().await.close().await;
+        let admin = fixture.admin().await;
+        let described = async |table: &'static str| -> Vec<String> {
+            sqlx::query_scalar(
+                "SELECT concat_ws('|', polcmd, polroles, pg_get_expr(polqual, polrelid),
+                    pg_get_expr(polwithcheck, polrelid), c.relacl, c.relrowsecurity,
+                    c.relforcerowsecurity, pg_get_expr(adbin, adrelid))
+                 FROM pg_policy p JOIN pg_class c ON c.oid = polrelid
+                 JOIN pg_attrdef ON adrelid = c.oid WHERE c.relname = $1",
+            )
+            .bind(table)
+            .fetch_all(&admin)
+            .await
+            .unwrap()
+        };
+        let made = described("others").await;
+        assert_eq!(made.len(), 1);
+        assert_eq!(made, described("alike").await);
+    }
+
+    async fn the_kit_wants_an_index_that_leads_with_the_tenant(fixture: &Fixture) {
+        let sql = format!(
+            "CREATE TABLE bare (tenant_id text, id bigint PRIMARY KEY);
+             SELECT tenantkit.protect('bare', '{}')",
+            fixture.serving
+        );
+        let refused = fixture.database.execute(sql).unwrap_err().to_string();
+        assert!(refused.contains("no index of public.bare leads with tenant_id"), "{refused}");
+    }
+
+    async fn a_cross_tenant_role_may_not_bypass_either(fixture: &Fixture) {
+        let support = fixture.database.role("support", "BYPASSRLS").unwrap();
+        let refused =
+            CrossTenantPool::connect(&fixture.database.url(&support), fixture.authority()).await;
+        assert!(matches!(refused, Err(Error::Unsafe(_))), "{refused:?}");
+    }
+}
