@@ -18,7 +18,13 @@ pub struct Jwks(Arc<ArcSwap<Keys>>);
 pub(super) struct Keys {
     /// Grows with each change.
     pub(super) generation: u64,
-    keys: Vec<(Option<Box<str>>, PublicKey)>,
+    keys: Vec<Named>,
+}
+
+#[derive(Clone)]
+struct Named {
+    kid: Option<Box<str>>,
+    key: PublicKey,
 }
 
 impl Jwks {
@@ -57,9 +63,9 @@ impl Keys {
     pub(super) fn get(&self, kid: Option<&str>) -> Option<&PublicKey> {
         match (kid, &*self.keys) {
             (Some(kid), keys) => {
-                keys.iter().find(|(known, _)| known.as_deref() == Some(kid)).map(|(_, key)| key)
+                keys.iter().find(|named| named.kid.as_deref() == Some(kid)).map(|named| &named.key)
             }
-            (None, [(_, key)]) => Some(key),
+            (None, [named]) => Some(&named.key),
             (None, _) => None,
         }
     }
@@ -68,21 +74,21 @@ impl Keys {
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = self.load();
-        let kids: Vec<_> = keys.keys.iter().map(|(kid, _)| kid).collect();
+        let kids: Vec<_> = keys.keys.iter().map(|named| &named.kid).collect();
         f.debug_struct("Jwks").field("generation", &keys.generation).field("kids", &kids).finish()
     }
 }
 
-fn read(document: &str) -> Result<Vec<(Option<Box<str>>, PublicKey)>, KeyError> {
+fn read(document: &str) -> Result<Vec<Named>, KeyError> {
     let set: JwkSet<'_> = jwk::read(document)?;
-    let mut keys: Vec<(Option<Box<str>>, PublicKey)> = Vec::new();
+    let mut keys: Vec<Named> = Vec::new();
     for (index, jwk) in set.keys.iter().enumerate() {
         let Some(key) = public(jwk).map_err(|error| error.at(index))? else { continue };
         let kid = jwk.kid.as_deref().map(Box::from);
-        if kid.is_some() && keys.iter().any(|(known, _)| *known == kid) {
+        if kid.is_some() && keys.iter().any(|named| named.kid == kid) {
             return Err(KeyError::DuplicateKid.at(index));
         }
-        keys.push((kid, key));
+        keys.push(Named { kid, key });
     }
     if keys.is_empty() { Err(KeyError::NoUsableKey) } else { Ok(keys) }
 }

@@ -33,6 +33,11 @@ impl Algorithm {
             Self::Rs256 => "RS256",
         }
     }
+
+    /// Whether `name` means this. RFC 9864 gives EdDSA on Ed25519 a second name.
+    pub(crate) fn has_name(self, name: &str) -> bool {
+        name == self.as_str() || (self == Self::EdDsa && name == "Ed25519")
+    }
 }
 
 impl fmt::Display for Algorithm {

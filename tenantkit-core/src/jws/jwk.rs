@@ -125,12 +125,8 @@ impl Jwk<'_> {
             ("RSA", None) => Algorithm::Rs256,
             _ => return None,
         };
-        match self.alg.as_deref() {
-            None => Some(algorithm),
-            // RFC 9864 gives EdDSA on Ed25519 a name of its own.
-            Some("Ed25519") if algorithm == Algorithm::EdDsa => Some(algorithm),
-            Some(alg) => (alg == algorithm.as_str()).then_some(algorithm),
-        }
+        let is_named = self.alg.as_deref().is_none_or(|alg| algorithm.has_name(alg));
+        is_named.then_some(algorithm)
     }
 
     /// Whether it is meant for signatures.
