@@ -96,52 +96,43 @@ mod tonic_status {
 #[cfg(feature = "axum")]
 mod axum_answer {
     use axum_core::response::{IntoResponse, Response};
-    use http::{HeaderValue, StatusCode, header};
 
     use super::Error;
 
     impl IntoResponse for Error {
         fn into_response(self) -> Response {
-            let status = match &self {
-                Self::Refused(refusal) => return refusal.into_response(),
+            match self {
+                Self::Refused(refusal) => refusal.into_response(),
                 #[cfg(feature = "sqlx")]
-                Self::Database(error) if super::is_not_found(error) => StatusCode::NOT_FOUND,
+                Self::Database(error) if super::is_not_found(&error) => {
+                    super::problem::answer(http::StatusCode::NOT_FOUND, None)
+                }
                 #[cfg(feature = "sqlx")]
-                Self::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                Self::Database(_) => {
+                    super::problem::answer(http::StatusCode::INTERNAL_SERVER_ERROR, None)
+                }
                 #[cfg(feature = "tonic")]
-                Self::Call(status) => by_code(status.code()),
-            };
-            problem(status)
-        }
-    }
-
-    /// As `google/rpc/code.proto` maps them.
-    #[cfg(feature = "tonic")]
-    fn by_code(code: tonic::Code) -> StatusCode {
-        use tonic::Code;
-        match code {
-            Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
-                StatusCode::BAD_REQUEST
+                Self::Call(status) => super::problem::of_call(&status),
             }
-            Code::NotFound => StatusCode::NOT_FOUND,
-            Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
-            Code::PermissionDenied => StatusCode::FORBIDDEN,
-            Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-            Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
-            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-            // `Unauthenticated` without our details: what failed is our own identity, and not the
-            // caller's.
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
+}
 
-    /// Problem details that tell no more than the status, RFC 9457, section 4.2.1.
-    fn problem(status: StatusCode) -> Response {
-        let title = status.canonical_reason().unwrap_or_default();
-        let body =
-            format!(r#"{{"type":"about:blank","title":"{title}","status":{}}}"#, status.as_u16());
-        let mut answer = (status, body).into_response();
+/// Answers to what is no refusal: problem details, RFC 9457.
+#[cfg(all(feature = "axum", any(feature = "sqlx", feature = "tonic")))]
+mod problem {
+    use axum_core::response::{IntoResponse, Response};
+    use http::{HeaderValue, StatusCode, header};
+    use serde_json::json;
+
+    /// Tells no more than the status and, where there is one, the detail (section 4.2.1).
+    pub(super) fn answer(status: StatusCode, detail: Option<&str>) -> Response {
+        let title = status.canonical_reason();
+        let mut body = json!({ "type": "about:blank", "title": title, "status": status.as_u16() });
+        if let Some(detail) = detail {
+            body["detail"] = detail.into();
+        }
+        let mut answer = (status, body.to_string()).into_response();
         let headers = answer.headers_mut();
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
@@ -150,5 +141,27 @@ mod axum_answer {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         answer
+    }
+
+    /// As `google/rpc/code.proto` maps the codes. What the other service says is passed on only
+    /// where it is meant for the caller: which argument is wrong.
+    #[cfg(feature = "tonic")]
+    pub(super) fn of_call(status: &tonic::Status) -> Response {
+        use tonic::Code;
+
+        match status.code() {
+            Code::InvalidArgument => answer(StatusCode::BAD_REQUEST, Some(status.message())),
+            Code::FailedPrecondition | Code::OutOfRange => answer(StatusCode::BAD_REQUEST, None),
+            Code::NotFound => answer(StatusCode::NOT_FOUND, None),
+            Code::AlreadyExists | Code::Aborted => answer(StatusCode::CONFLICT, None),
+            Code::PermissionDenied => answer(StatusCode::FORBIDDEN, None),
+            Code::ResourceExhausted => answer(StatusCode::TOO_MANY_REQUESTS, None),
+            Code::Unimplemented => answer(StatusCode::NOT_IMPLEMENTED, None),
+            Code::Unavailable => answer(StatusCode::SERVICE_UNAVAILABLE, None),
+            Code::DeadlineExceeded => answer(StatusCode::GATEWAY_TIMEOUT, None),
+            // `Unauthenticated` without our details too: what failed is our own identity, and not
+            // the caller's.
+            _ => answer(StatusCode::INTERNAL_SERVER_ERROR, None),
+        }
     }
 }

@@ -40,6 +40,7 @@ impl documents_server::Documents for Documents {
     async fn create(&self, request: Request<CreateRequest>) -> Result<Response<Document>, Status> {
         let mut tx = self.pool.begin(request.tenant()?).await.map_err(Error::from)?;
         let CreateRequest { title, body } = request.into_inner();
+        check(&title, &body)?;
         let row = store::insert(&mut tx, &title, &body).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(row.into()))
@@ -56,6 +57,7 @@ impl documents_server::Documents for Documents {
     async fn update(&self, request: Request<UpdateRequest>) -> Result<Response<Document>, Status> {
         let mut tx = self.pool.begin(request.tenant()?).await.map_err(Error::from)?;
         let UpdateRequest { id, title, body } = request.into_inner();
+        check(&title, &body)?;
         let row = store::update(&mut tx, parse(&id)?, &title, &body).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(row.into()))
@@ -120,6 +122,17 @@ async fn export(mut tx: TenantTx, send: mpsc::Sender<Result<Document, Status>>) 
             }
         }
     }
+}
+
+/// What the table would refuse, said in the caller's words.
+fn check(title: &str, body: &str) -> Result<(), Status> {
+    if title.is_empty() || title.chars().count() > 200 || title.contains('\0') {
+        return Err(Status::invalid_argument("title: 1 to 200 characters, none of them NUL"));
+    }
+    if body.chars().count() > 100_000 || body.contains('\0') {
+        return Err(Status::invalid_argument("body: at most 100000 characters, none of them NUL"));
+    }
+    Ok(())
 }
 
 fn parse(id: &str) -> Result<Uuid, Status> {

@@ -1,0 +1,1 @@
+../../../tenantkit-sqlx/sql/tenantkit.sql
