@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use sqlx::postgres::PgPoolOptions;
 use tenantkit::{Source, TenantLayer, TenantPool};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -104,7 +105,11 @@ async fn start_documents(
 ) -> Result<SocketAddr, Error> {
     let authority = authority::documents(config)?;
     crate::migrate::migrate(&authority, &config.documents).await?;
-    let pool = TenantPool::connect(&config.documents.database_url, &authority).await?;
+    let options = PgPoolOptions::new()
+        .max_connections(config.documents.max_connections)
+        .acquire_timeout(Duration::from_secs(5));
+    let pool = TenantPool::builder(&authority).options(options);
+    let pool = pool.connect(&config.documents.database_url).await?;
 
     let (listener, address) = listen("documents.listen", config.documents.listen).await?;
     let layer = TenantLayer::new(&authority).admit(Source::TxnToken);

@@ -3,12 +3,14 @@
 
 mod edge;
 pub mod issuer;
+mod setup;
 pub mod story;
 mod tell;
 mod world;
 
 pub use edge::{Answer, Edge};
 pub use issuer::Issuer;
+pub use setup::Setup;
 pub use tell::Teller;
 pub use world::{Acmedocs, World};
 

@@ -1,10 +1,11 @@
 //! What the story happens in: Postgres, the keys, and acmedocs as a process of its own.
 
 use std::{
-    fmt, fs,
+    fmt,
+    fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -12,11 +13,14 @@ use acmedocs::proto::documents_client::DocumentsClient;
 use hyper::Method;
 use serde_json::json;
 use tempfile::TempDir;
-use throwaway::{Database, Postgres, PostgresVersion, Proxy};
+use throwaway::{Database, Postgres, Proxy};
 use tokio::process::{Child, Command};
 use tonic::transport::Channel;
 
-use crate::{AUDIENCE, EDGE_WORKLOAD, Edge, Failed, ISSUER, Issuer, TRUST_DOMAIN, issuer};
+use crate::{
+    Edge, Failed, Issuer, issuer,
+    setup::{Addresses, Setup},
+};
 
 /// How long acmedocs may take to answer for the first time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,7 +59,8 @@ pub struct World {
     pub database: Database,
     /// The role that it serves with.
     pub serving_role: String,
-    _postgres: Postgres,
+    /// Its server, where this world has one of its own.
+    pub postgres: Option<Postgres>,
     folder: TempDir,
 }
 
@@ -66,67 +71,57 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    /// Starts everything.
+    /// Starts everything, as it usually is.
     ///
     /// # Errors
     ///
     /// When something of it does not start.
     pub async fn start(acmedocs: Acmedocs) -> Result<Self, Failed> {
-        let postgres = Postgres::from_env_or_start(PostgresVersion::System)?;
-        let database = postgres.fresh_database()?;
+        Self::of(Setup::default(), acmedocs).await
+    }
+
+    /// Starts everything.
+    ///
+    /// # Errors
+    ///
+    /// When something of it does not start.
+    pub async fn of(setup: Setup, acmedocs: Acmedocs) -> Result<Self, Failed> {
+        let postgres = setup.own_postgres()?;
+        let server = setup.postgres.or(postgres.as_ref()).ok_or("no Postgres")?;
+        let database = server.fresh_database()?;
         let owner = database.role("owner", "NOBYPASSRLS")?;
         let serving_role = database.role("serving", "NOBYPASSRLS")?;
         database.execute(format!("ALTER DATABASE {} OWNER TO {owner}", database.name()))?;
-        let link = Proxy::start(postgres.address()?)?;
+        let link = Proxy::start(server.address()?)?;
 
         let folder = TempDir::new()?;
         let (idp, services) = (Issuer::new("idp-1")?, Issuer::new("edge-1")?);
-        write(&folder, "idp.jwks", &json!({ "keys": [idp.public_jwk()] }))?;
+        let mut idp_keys = setup.idp_keys.clone();
+        idp_keys.push(idp.public_jwk());
+        write(&folder, "idp.jwks", &json!({ "keys": idp_keys }))?;
         write(&folder, "services.jwks", &json!({ "keys": [services.service_jwk()] }))?;
         write(&folder, "edge.jwk", &services.private_service_jwk())?;
 
         let (edge_address, documents_address) = (free_address()?, free_address()?);
-        let config = format!(
-            r#"trust_domain = "{TRUST_DOMAIN}"
-txn_keys = "{folder}/services.jwks"
-
-[edge]
-listen = "{edge_address}"
-audit_log = "{folder}/edge-audit.jsonl"
-workload = "{EDGE_WORKLOAD}"
-issuer = "{ISSUER}"
-audience = "{AUDIENCE}"
-issuer_keys = "{folder}/idp.jwks"
-signing_key = "{folder}/edge.jwk"
-documents_url = "http://{documents_address}"
-
-[documents]
-listen = "{documents_address}"
-audit_log = "{folder}/documents-audit.jsonl"
-workload = "documents"
-database_url = "{serving_url}"
-owner_url = "{owner_url}"
-
-[tenants]
-acme = {{ tier = "gold" }}
-globex = {{ tier = "bronze" }}
-initech = {{ tier = "bronze", suspended = true }}
-"#,
-            folder = folder.path().display(),
-            serving_url = database.url_through(&link, &serving_role),
-            owner_url = database.url(&owner),
-        );
-        fs::write(folder.path().join("acmedocs.toml"), config)?;
-
+        let addresses = Addresses {
+            edge: edge_address,
+            documents: documents_address,
+            serving_url: database.url_through(&link, &serving_role),
+            owner_url: database.url(&owner),
+        };
         let config = folder.path().join("acmedocs.toml");
+        fs::write(&config, setup.config(folder.path(), &addresses))?;
+
         let acmedocs = match acmedocs {
-            Acmedocs::Process => Running::Process(
-                Command::new(acmedocs_binary()?)
-                    .arg(config)
-                    .stdin(Stdio::null())
-                    .kill_on_drop(true)
-                    .spawn()?,
-            ),
+            Acmedocs::Process => {
+                let mut command = Command::new(acmedocs_binary()?);
+                command.arg(config).stdin(Stdio::null()).kill_on_drop(true);
+                if let Some(filter) = setup.log {
+                    let log = File::create(folder.path().join("acmedocs.log"))?;
+                    command.env("RUST_LOG", filter).stderr(log);
+                }
+                Running::Process(command.spawn()?)
+            }
             Acmedocs::InProcess => {
                 let config = acmedocs::Config::load(&config.to_string_lossy())?;
                 Running::InProcess { _started: acmedocs::start(&config).await? }
@@ -142,11 +137,40 @@ initech = {{ tier = "bronze", suspended = true }}
             link,
             database,
             serving_role,
-            _postgres: postgres,
+            postgres,
             folder,
         };
         world.wait_until_healthy().await?;
         Ok(world)
+    }
+
+    /// Asks acmedocs to end (SIGTERM), and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// When it is no process of its own.
+    pub async fn terminate(&mut self) -> Result<ExitStatus, Failed> {
+        let Running::Process(process) = &mut self.acmedocs else {
+            return Err("acmedocs is no process of its own".into());
+        };
+        let id = process.id().ok_or("acmedocs has ended")?;
+        Command::new("kill").args(["-s", "TERM", &id.to_string()]).status().await?;
+        Ok(process.wait().await?)
+    }
+
+    /// Where the configuration, the keys and the logs are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What acmedocs has said, where it is a process and was [told to](Setup::log).
+    ///
+    /// # Errors
+    ///
+    /// When there is no log.
+    pub fn said(&self) -> Result<String, Failed> {
+        Ok(fs::read_to_string(self.folder.path().join("acmedocs.log"))?)
     }
 
     /// A client of the documents service that adds nothing: what a service without tenantkit sends.
@@ -213,13 +237,12 @@ fn free_address() -> Result<SocketAddr, Failed> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-/// Built beside us by `cargo xtask demo`.
+/// Built beside us, by `cargo xtask demo` or for the tests of acmedocs.
 fn acmedocs_binary() -> Result<PathBuf, Failed> {
     let here = std::env::current_exe()?;
-    let binary = here.parent().unwrap_or(Path::new(".")).join("acmedocs");
-    if binary.exists() {
-        Ok(binary)
-    } else {
-        Err(format!("{} is not built: run `cargo xtask demo`", binary.display()).into())
-    }
+    // Tests are one folder further down than what they test.
+    let beside = here.ancestors().skip(1).take(2).map(|folder| folder.join("acmedocs"));
+    beside.into_iter().find(|binary| binary.is_file()).ok_or_else(|| {
+        format!("acmedocs is not built beside {}: run `cargo xtask demo`", here.display()).into()
+    })
 }

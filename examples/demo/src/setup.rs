@@ -1,0 +1,115 @@
+//! What a world is like.
+
+use std::{fmt::Write as _, net::SocketAddr, path::Path};
+
+use serde_json::Value;
+use throwaway::{Postgres, PostgresVersion};
+
+use crate::{AUDIENCE, EDGE_WORKLOAD, Failed, ISSUER, TRUST_DOMAIN};
+
+/// What a world is like, where it is not as usual.
+#[derive(Debug, Default)]
+pub struct Setup {
+    pub(crate) postgres: Option<&'static Postgres>,
+    pub(crate) idp_keys: Vec<Value>,
+    pub(crate) log: Option<String>,
+    own_postgres: bool,
+    tenants: Vec<String>,
+    max_connections: Option<u32>,
+}
+
+/// Where everything is.
+pub(crate) struct Addresses {
+    pub(crate) edge: SocketAddr,
+    pub(crate) documents: SocketAddr,
+    pub(crate) serving_url: String,
+    pub(crate) owner_url: String,
+}
+
+impl Setup {
+    /// On a server that others use as well.
+    #[must_use]
+    pub fn on(self, postgres: &'static Postgres) -> Self {
+        Self { postgres: Some(postgres), ..self }
+    }
+
+    /// On a server that can be stopped, whatever the environment says.
+    #[must_use]
+    pub fn on_its_own_postgres(self) -> Self {
+        Self { own_postgres: true, ..self }
+    }
+
+    /// With these tenants as well, of tier silver.
+    #[must_use]
+    pub fn tenants(self, tenants: impl IntoIterator<Item = String>) -> Self {
+        Self { tenants: tenants.into_iter().collect(), ..self }
+    }
+
+    /// With so many connections to the database at most.
+    #[must_use]
+    pub fn max_connections(self, connections: u32) -> Self {
+        Self { max_connections: Some(connections), ..self }
+    }
+
+    /// With an identity provider that has another public key, a JWK.
+    #[must_use]
+    pub fn idp_key(mut self, jwk: Value) -> Self {
+        self.idp_keys.push(jwk);
+        self
+    }
+
+    /// With an acmedocs that logs what passes `filter`, to a file.
+    #[must_use]
+    pub fn log(self, filter: &str) -> Self {
+        Self { log: Some(filter.to_owned()), ..self }
+    }
+
+    pub(crate) fn own_postgres(&self) -> Result<Option<Postgres>, Failed> {
+        let version = PostgresVersion::System;
+        match (self.postgres, self.own_postgres) {
+            (Some(_), _) => Ok(None),
+            (None, true) => Ok(Some(Postgres::start(version)?)),
+            (None, false) => Ok(Some(Postgres::from_env_or_start(version)?)),
+        }
+    }
+
+    /// The configuration of acmedocs.
+    pub(crate) fn config(&self, folder: &Path, addresses: &Addresses) -> String {
+        let Addresses { edge, documents, serving_url, owner_url } = addresses;
+        let mut config = format!(
+            r#"trust_domain = "{TRUST_DOMAIN}"
+txn_keys = "{folder}/services.jwks"
+
+[edge]
+listen = "{edge}"
+audit_log = "{folder}/edge-audit.jsonl"
+workload = "{EDGE_WORKLOAD}"
+issuer = "{ISSUER}"
+audience = "{AUDIENCE}"
+issuer_keys = "{folder}/idp.jwks"
+signing_key = "{folder}/edge.jwk"
+documents_url = "http://{documents}"
+
+[documents]
+listen = "{documents}"
+audit_log = "{folder}/documents-audit.jsonl"
+workload = "documents"
+database_url = "{serving_url}"
+owner_url = "{owner_url}"
+max_connections = {max_connections}
+
+[tenants]
+acme = {{ tier = "gold" }}
+globex = {{ tier = "bronze" }}
+initech = {{ tier = "bronze", suspended = true }}
+"#,
+            folder = folder.display(),
+            max_connections = self.max_connections.unwrap_or(16),
+        );
+        for tenant in &self.tenants {
+            // A string takes whatever is written to it.
+            let _ = writeln!(config, r#"{tenant} = {{ tier = "silver" }}"#);
+        }
+        config
+    }
+}
