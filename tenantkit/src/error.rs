@@ -1,5 +1,14 @@
 //! [`Error`]: what a handler may end with, and how it is answered in each protocol.
 
+#[cfg(feature = "axum")]
+mod answer;
+#[cfg(feature = "sqlx")]
+mod database;
+#[cfg(all(feature = "axum", any(feature = "sqlx", feature = "tonic")))]
+mod problem;
+#[cfg(feature = "tonic")]
+mod status;
+
 use tenantkit_core::Refusal;
 
 /// What a handler may end with. It converts from each crate's error, from `sqlx::Error` and from
@@ -23,145 +32,97 @@ pub enum Error {
     Call(Box<tonic::Status>),
 }
 
-#[cfg(feature = "sqlx")]
-mod from_sqlx {
-    use super::Error;
-
-    impl From<tenantkit_sqlx::Error> for Error {
-        fn from(error: tenantkit_sqlx::Error) -> Self {
-            match error.refusal() {
-                Some(refusal) => Self::Refused(refusal),
-                None => Self::Database(error),
-            }
+impl Error {
+    /// The refusal that it is answered as; `None` for what is no refusal.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(*refusal),
+            #[cfg(feature = "sqlx")]
+            Self::Database(error) => error.refusal(),
+            #[cfg(feature = "tonic")]
+            Self::Call(_) => None,
         }
     }
 
-    impl From<sqlx::Error> for Error {
-        fn from(error: sqlx::Error) -> Self {
-            tenantkit_sqlx::Error::from(error).into()
-        }
-    }
-}
-
-/// Whether a query for one row found none.
-#[cfg(all(feature = "sqlx", any(feature = "axum", feature = "tonic")))]
-const fn is_not_found(error: &tenantkit_sqlx::Error) -> bool {
-    matches!(error, tenantkit_sqlx::Error::Sqlx(sqlx::Error::RowNotFound))
-}
-
-#[cfg(feature = "tonic")]
-mod tonic_status {
-    use tenantkit_core::{Door, Reason, Refusal};
-    use tenantkit_grpc::IntoStatus;
-    use tonic::Status;
-    use tonic_types::StatusExt;
-
-    use super::Error;
-
-    impl From<Status> for Error {
-        /// A refusal by another service of the family stays that refusal.
-        fn from(status: Status) -> Self {
-            match refusal(&status) {
-                Some(refusal) => Self::Refused(refusal),
-                None => Self::Call(Box::new(status)),
-            }
-        }
-    }
-
-    fn refusal(status: &Status) -> Option<Refusal> {
-        let info = status.get_details_error_info().filter(|info| info.domain == "tenantkit")?;
-        let told = info.metadata.get("reason")?;
-        let reason = *Reason::ALL.iter().find(|reason| reason.as_str() == told)?;
-        let refusal = Refusal::new(reason, Door::Call);
-        let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
-        Some(wait.map_or(refusal, |wait| refusal.retry_after(wait)))
-    }
-
-    impl From<Error> for Status {
-        fn from(error: Error) -> Self {
-            match error {
-                Error::Refused(refusal) => refusal.into_status(),
-                #[cfg(feature = "sqlx")]
-                Error::Database(error) if super::is_not_found(&error) => {
-                    Self::not_found("not found")
-                }
-                #[cfg(feature = "sqlx")]
-                Error::Database(_) => Self::internal("the database could not do it"),
-                Error::Call(status) => *status,
-            }
-        }
+    /// Whether a query for one row found none.
+    #[cfg(feature = "sqlx")]
+    #[must_use]
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::Database(tenantkit_sqlx::Error::Sqlx(sqlx::Error::RowNotFound)))
     }
 }
 
-#[cfg(feature = "axum")]
-mod axum_answer {
-    use axum_core::response::{IntoResponse, Response};
+#[cfg(all(test, feature = "axum", feature = "sqlx", feature = "tonic"))]
+mod tests {
+    use std::time::Duration;
 
-    use super::Error;
+    use axum_core::response::IntoResponse;
+    use tenantkit_core::{Door, Reason};
+    use tonic::{Code, Status};
 
-    impl IntoResponse for Error {
-        fn into_response(self) -> Response {
-            match self {
-                Self::Refused(refusal) => refusal.into_response(),
-                #[cfg(feature = "sqlx")]
-                Self::Database(error) if super::is_not_found(&error) => {
-                    super::problem::answer(http::StatusCode::NOT_FOUND, None)
-                }
-                #[cfg(feature = "sqlx")]
-                Self::Database(_) => {
-                    super::problem::answer(http::StatusCode::INTERNAL_SERVER_ERROR, None)
-                }
-                #[cfg(feature = "tonic")]
-                Self::Call(status) => super::problem::of_call(&status),
-            }
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_a_service_that_was_called_stays_that_refusal() {
+        for reason in Reason::ALL {
+            let wait = Duration::from_millis(2500);
+            let refusal = Refusal::new(*reason, Door::Transaction).retry_after(wait);
+            let told = Error::from(Status::from(Error::from(refusal)));
+            let Error::Refused(told) = told else { panic!("{reason}") };
+            assert_eq!((told.reason(), told.wait()), (*reason, Some(wait)));
         }
     }
-}
 
-/// Answers to what is no refusal: problem details, RFC 9457.
-#[cfg(all(feature = "axum", any(feature = "sqlx", feature = "tonic")))]
-mod problem {
-    use axum_core::response::{IntoResponse, Response};
-    use http::{HeaderValue, StatusCode, header};
-    use serde_json::json;
-
-    /// Tells no more than the status and, where there is one, the detail (section 4.2.1).
-    pub(super) fn answer(status: StatusCode, detail: Option<&str>) -> Response {
-        let title = status.canonical_reason();
-        let mut body = json!({ "type": "about:blank", "title": title, "status": status.as_u16() });
-        if let Some(detail) = detail {
-            body["detail"] = detail.into();
-        }
-        let mut answer = (status, body.to_string()).into_response();
-        let headers = answer.headers_mut();
-        let json = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, json);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        answer
+    #[test]
+    fn a_status_that_only_looks_like_a_refusal_is_a_failed_call() {
+        let bare = Status::unauthenticated("urn:tenantkit:suspended");
+        assert!(matches!(Error::from(bare), Error::Call(_)));
     }
 
-    /// As `google/rpc/code.proto` maps the codes. What the other service says is passed on only
-    /// where it is meant for the caller: which argument is wrong.
-    #[cfg(feature = "tonic")]
-    pub(super) fn of_call(status: &tonic::Status) -> Response {
-        use tonic::Code;
+    #[test]
+    fn a_row_that_is_not_there_is_not_found_in_both_protocols() {
+        let error = || Error::from(sqlx::Error::RowNotFound);
+        assert_eq!(error().into_response().status(), 404);
+        assert_eq!(Status::from(error()).code(), Code::NotFound);
+    }
 
-        match status.code() {
-            Code::InvalidArgument => answer(StatusCode::BAD_REQUEST, Some(status.message())),
-            Code::FailedPrecondition | Code::OutOfRange => answer(StatusCode::BAD_REQUEST, None),
-            Code::NotFound => answer(StatusCode::NOT_FOUND, None),
-            Code::AlreadyExists | Code::Aborted => answer(StatusCode::CONFLICT, None),
-            Code::PermissionDenied => answer(StatusCode::FORBIDDEN, None),
-            Code::ResourceExhausted => answer(StatusCode::TOO_MANY_REQUESTS, None),
-            Code::Unimplemented => answer(StatusCode::NOT_IMPLEMENTED, None),
-            Code::Unavailable => answer(StatusCode::SERVICE_UNAVAILABLE, None),
-            Code::DeadlineExceeded => answer(StatusCode::GATEWAY_TIMEOUT, None),
-            // `Unauthenticated` without our details too: what failed is our own identity, and not
-            // the caller's.
-            _ => answer(StatusCode::INTERNAL_SERVER_ERROR, None),
-        }
+    #[test]
+    fn a_database_that_is_gone_is_overloaded_with_a_wait() {
+        let answer = Error::from(sqlx::Error::PoolTimedOut).into_response();
+        assert_eq!(answer.status(), 503);
+        assert!(answer.headers().contains_key("retry-after"));
+    }
+
+    #[test]
+    fn what_the_database_or_a_service_says_is_not_passed_on() {
+        let said = || sqlx::Error::Protocol("the secret".into());
+        let status = Status::from(Error::from(said()));
+        assert_eq!((status.code(), status.message().contains("secret")), (Code::Internal, false));
+
+        let answer = Error::from(Status::internal("the secret")).into_response();
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert!(!read(answer).contains("secret"));
+    }
+
+    #[test]
+    fn a_wrong_argument_is_told() {
+        let answer = Error::from(Status::invalid_argument("id: a \"UUID\"")).into_response();
+        assert_eq!(answer.status(), 400);
+        let problem: serde_json::Value = serde_json::from_str(&read(answer)).unwrap();
+        assert_eq!(problem["detail"], "id: a \"UUID\"");
+    }
+
+    #[test]
+    fn our_own_failed_identity_is_not_the_callers() {
+        let answer = Error::from(Status::unauthenticated("who are you")).into_response();
+        assert_eq!(answer.status(), 500);
+    }
+
+    fn read(answer: axum_core::response::Response) -> String {
+        use http_body_util::BodyExt;
+        let body = tenantkit_core::test_util::block_on(answer.into_body().collect());
+        String::from_utf8(body.unwrap().to_bytes().to_vec()).unwrap()
     }
 }

@@ -1,0 +1,43 @@
+//! [`Error`] as a tonic status, and back.
+
+use tenantkit_core::{Door, Reason, Refusal};
+use tenantkit_grpc::IntoStatus;
+use tonic::Status;
+use tonic_types::StatusExt;
+
+use super::Error;
+
+impl From<Status> for Error {
+    /// A refusal by another service of the family stays that refusal.
+    fn from(status: Status) -> Self {
+        match refusal(&status) {
+            Some(refusal) => Self::Refused(refusal),
+            None => Self::Call(Box::new(status)),
+        }
+    }
+}
+
+fn refusal(status: &Status) -> Option<Refusal> {
+    let info = status.get_details_error_info().filter(|info| info.domain == "tenantkit")?;
+    let told = info.metadata.get("reason")?;
+    let reason = *Reason::ALL.iter().find(|reason| reason.as_str() == told)?;
+    let refusal = Refusal::new(reason, Door::Call);
+    let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    Some(wait.map_or(refusal, |wait| refusal.retry_after(wait)))
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        if let Some(refusal) = error.refusal() {
+            return refusal.into_status();
+        }
+        match error {
+            Error::Refused(refusal) => refusal.into_status(),
+            #[cfg(feature = "sqlx")]
+            error if error.is_not_found() => Self::not_found("not found"),
+            #[cfg(feature = "sqlx")]
+            Error::Database(_) => Self::internal("the database could not do it"),
+            Error::Call(status) => *status,
+        }
+    }
+}
