@@ -1,0 +1,70 @@
+//! What the layers cost a request, beside a layer that does nothing, in the same run:
+//! `cargo bench -p tenantkit-grpc --bench layer`.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a bench, on constants")]
+
+mod stacks;
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use http::{Request, Response};
+use tenantkit_core::{Inbound, Source, TenantContext};
+use tenantkit_grpc::TenantClientLayer;
+use tower::{Layer, Service, service_fn};
+
+use stacks::{NOTHING, Setup, bare, send};
+
+/// One request through `service`; making the request is not timed.
+fn time<S, B>(criterion: &mut Criterion, name: &str, setup: &Setup, mut service: S)
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: std::fmt::Debug>,
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    criterion.bench_function(name, |bencher| {
+        bencher.iter_batched(
+            || setup.request(),
+            |request| send(&mut service, request),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn server(criterion: &mut Criterion) {
+    let setup = Setup::new();
+    time(criterion, "server/bare", &setup, bare());
+    time(criterion, "server/nothing-through-router", &setup, bare().layer(NOTHING));
+    time(criterion, "server/tenant-through-router", &setup, bare().layer(setup.layer()));
+    time(criterion, "server/nothing-around-router", &setup, NOTHING.layer(bare()));
+    time(criterion, "server/tenant-around-router", &setup, setup.layer().layer(bare()));
+}
+
+fn client(criterion: &mut Criterion) {
+    let setup = Setup::new();
+    let peer =
+        service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(Body::empty()))));
+    let listener = setup.authority.listener().admit(Source::TxnToken);
+    let inbound = setup.request();
+    let context: TenantContext = listener.identify(Inbound::new(inbound.headers())).unwrap();
+    let outbound = || {
+        let mut request = setup.request();
+        request.headers_mut().clear();
+        request
+    };
+    let mut bare = peer;
+    let mut tenant = TenantClientLayer::new(&setup.authority).layer(peer);
+    criterion.bench_function("client/bare", |bencher| {
+        bencher.iter_batched(outbound, |it| send(&mut bare, it), BatchSize::SmallInput);
+    });
+    context
+        .in_scope(|| {
+            criterion.bench_function("client/tenant", |bencher| {
+                bencher.iter_batched(outbound, |it| send(&mut tenant, it), BatchSize::SmallInput);
+            });
+        })
+        .unwrap();
+}
+
+criterion_group!(benches, server, client);
+criterion_main!(benches);
