@@ -18,7 +18,7 @@ pub trait Carrier {
     fn put(&mut self, name: &'static str, value: &str) -> Result<(), CannotCarry>;
 
     /// Removes every entry of that name.
-    fn clear(&mut self, name: &str);
+    fn strip(&mut self, name: &str);
 }
 
 /// A carrier cannot hold a name or a value. It does not say which value.
@@ -26,6 +26,15 @@ pub trait Carrier {
 #[error("the carrier cannot hold it")]
 #[non_exhaustive]
 pub struct CannotCarry;
+
+impl CannotCarry {
+    /// For carriers outside this crate.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a failure is never a default")]
+    pub const fn new() -> Self {
+        Self
+    }
+}
 
 #[cfg(feature = "http")]
 impl Carrier for http::HeaderMap {
@@ -43,7 +52,7 @@ impl Carrier for http::HeaderMap {
         Ok(())
     }
 
-    fn clear(&mut self, name: &str) {
+    fn strip(&mut self, name: &str) {
         self.remove(name);
     }
 }

@@ -113,12 +113,16 @@ impl MemoryDirectory {
         Self { as_of: AtomicU64::new(as_of.as_millis()), ..Self::new(tenants) }
     }
 
-    /// Replaces everything by the truth as it is at `as_of`.
+    /// Replaces everything by the truth as it is at `as_of`. What is older than what is known is
+    /// ignored, so that of two refreshes that overtake each other the later truth stays.
     pub fn replace(
         &self,
         tenants: impl IntoIterator<Item = (TenantId, TenantRecord)>,
         as_of: UnixTime,
     ) {
+        if TenantDirectory::as_of(self).is_some_and(|known| as_of < known) {
+            return;
+        }
         self.tenants.store(Arc::new(tenants.into_iter().collect()));
         self.confirm(as_of);
     }

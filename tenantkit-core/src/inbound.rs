@@ -186,7 +186,7 @@ fn refuse_hop_by_hop(names: &[&'static str], connection: &[u8]) -> Result<(), Re
 
 /// Whether some hop would take one name for the other: without regard to case, and with `_` as `-`
 /// (CVE-2025-64484).
-fn is_alike(known: &[u8], name: &[u8]) -> bool {
+pub(crate) fn is_alike(known: &[u8], name: &[u8]) -> bool {
     let fold = |byte: &u8| match byte.to_ascii_lowercase() {
         b'_' => b'-',
         byte => byte,

@@ -20,6 +20,7 @@ mod identity;
 mod inbound;
 mod jws;
 mod key;
+mod names;
 mod refusal;
 mod scope;
 mod source;
@@ -44,6 +45,7 @@ pub use identity::{Identity, RoutingEpoch, Subject};
 pub use inbound::{Inbound, MAX_IDENTITY_HEADER_LEN, Peer, Presented};
 pub use jws::{Algorithm, jwk::KeyError};
 pub use key::TenantKey;
+pub use names::{NameScheme, TenantName};
 pub use refusal::{Door, Reason, Refusal, RefusalCode};
 pub use scope::Scoped;
 #[cfg(feature = "tokio")]

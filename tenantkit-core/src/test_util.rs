@@ -193,5 +193,5 @@ impl crate::Carrier for Word<'_> {
         Err(crate::CannotCarry)
     }
 
-    fn clear(&mut self, _: &str) {}
+    fn strip(&mut self, _: &str) {}
 }

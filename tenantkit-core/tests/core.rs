@@ -4,5 +4,27 @@
 
 #[path = "core/audit.rs"]
 mod audit;
+#[path = "core/authority.rs"]
+mod authority;
+#[path = "core/building.rs"]
+mod building;
+#[path = "core/gateway.rs"]
+mod gateway;
+#[path = "core/grants.rs"]
+mod grants;
+#[path = "core/headers.rs"]
+mod headers;
 #[path = "core/json_lines.rs"]
 mod json_lines;
+#[path = "core/listening.rs"]
+mod listening;
+#[path = "core/outbound.rs"]
+mod outbound;
+#[path = "core/scope.rs"]
+mod scope;
+#[path = "core/tasks.rs"]
+mod tasks;
+#[path = "core/words.rs"]
+mod words;
+#[path = "core/world.rs"]
+mod world;

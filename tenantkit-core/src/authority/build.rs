@@ -14,7 +14,7 @@ use crate::{
     TierSet, TxnTokens,
     audit::{Auditor, Sampling},
     bearer::Bearers,
-    inbound::MAX_IDENTITY_HEADERS,
+    inbound::{MAX_IDENTITY_HEADERS, is_alike},
     source::IdentitySource,
 };
 
@@ -72,6 +72,9 @@ pub enum BuildError {
     /// A header name that is not in lower case, or not a header name.
     #[error("the source '{0}' reads a header whose name is not in lower case")]
     HeaderName(Source),
+    /// A header that could be taken for another source's, or for `connection`.
+    #[error("the source '{0}' reads a header that could be taken for another one")]
+    AlikeHeader(Source),
     /// The same capability was declared twice.
     #[error("the capability '{0}' is declared twice")]
     DuplicateCapability(&'static str),
@@ -259,6 +262,10 @@ impl AuthorityBuilder {
             for header in source.headers() {
                 if !is_header_name(header) {
                     return Err(BuildError::HeaderName(name));
+                }
+                let alike = |known: &&str| is_alike(known.as_bytes(), header.as_bytes());
+                if alike(&"connection") || headers.iter().any(|it| it != header && alike(it)) {
+                    return Err(BuildError::AlikeHeader(name));
                 }
                 let at = headers.iter().position(|known| known == header);
                 reads |= 1

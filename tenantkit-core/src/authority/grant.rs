@@ -89,7 +89,7 @@ impl Authority {
     /// # Errors
     ///
     /// [`NotAllowed`](crate::RefusalCode::NotAllowed) when the capability was not declared or lasts
-    /// less long, [`Overloaded`](crate::RefusalCode::Overloaded) when it cannot be audited.
+    /// less long, [`Mismatch`](crate::RefusalCode::Mismatch) in a tenant's scope, [`Overloaded`](crate::RefusalCode::Overloaded) when it cannot be audited.
     ///
     /// # Cancellation
     ///
@@ -126,8 +126,15 @@ impl Authority {
         grant: Grant,
     ) -> Result<Arc<Granted>, Refusal> {
         let declared = self.0.capabilities.contains(&capability) && capability.kind == kind;
-        if !declared || grant.lasts > capability.at_most {
-            let refusal = Refusal::new(Reason::CapabilityNotGranted, Door::Grant);
+        let refused = if !declared || grant.lasts > capability.at_most {
+            Some(Reason::CapabilityNotGranted)
+        } else if in_a_scope() {
+            Some(Reason::ScopeDisagrees)
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            let refusal = Refusal::new(reason, Door::Grant);
             self.audit_refusal(refusal, None, |event| {
                 event.granting(capability.name, &grant.actor, &grant.reason)
             });
@@ -153,25 +160,34 @@ impl Granted {
             .granting(self.capability.name, &self.actor, &self.reason)
             .on(tenant);
         let committed = self.authority.0.auditor.commit(event).await;
-        committed.map_err(|_| Refusal::new(Reason::AuditUnavailable, Door::Grant))
+        committed.map_err(|_| {
+            self.refuse(
+                &self.authority,
+                Refusal::new(Reason::AuditUnavailable, Door::Grant),
+                tenant,
+            )
+        })
+    }
+
+    /// A refusal, audited where it is refused.
+    fn refuse(&self, at: &Authority, refusal: Refusal, tenant: Option<&TenantId>) -> Refusal {
+        at.audit_refusal(refusal, tenant, |event| {
+            event.granting(self.capability.name, &self.actor, &self.reason)
+        });
+        refusal
     }
 
     fn check(&self, authority: &Authority, door: Door) -> Result<(), Refusal> {
         let refused = if *authority != self.authority {
             Reason::ForeignAuthority
-        } else if TenantContext::with_current(|current| current.is_some()) {
-            // A tenant's request must not turn into somebody else's work half-way.
+        } else if in_a_scope() {
             Reason::ScopeDisagrees
         } else if authority.now() >= self.expires {
             Reason::Expired
         } else {
             return Ok(());
         };
-        let refusal = Refusal::new(refused, door);
-        authority.audit_refusal(refusal, None, |event| {
-            event.granting(self.capability.name, &self.actor, &self.reason)
-        });
-        Err(refusal)
+        Err(self.refuse(authority, Refusal::new(refused, door), None))
     }
 
     /// A context for one tenant that names who really acts.
@@ -186,10 +202,17 @@ impl Granted {
             agreed: SourceSet::EMPTY,
         };
         let context = self.authority.issue(Arc::new(identity), provenance, now);
-        let context = context.map_err(|reason| Refusal::new(reason, Door::Grant))?;
+        let context = context.map_err(|reason| {
+            self.refuse(&self.authority, Refusal::new(reason, Door::Grant), Some(&tenant))
+        })?;
         self.audit(Some(&tenant)).await?;
         Ok(context)
     }
+}
+
+/// A tenant's request must not turn into somebody else's work half-way.
+fn in_a_scope() -> bool {
+    TenantContext::with_current(|current| current.is_some())
 }
 
 macro_rules! work {

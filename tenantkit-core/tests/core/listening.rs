@@ -1,0 +1,294 @@
+//! What arrives becomes a context only after every identity that is there holds and agrees.
+
+use std::{sync::Arc, time::Duration};
+
+use tenantkit_core::{
+    Asserts, AuditAction, Claim, Door, Identity, Inbound, Incarnation, Peer, Reason, RefusalCode,
+    RoutingEpoch, Source, TenantStatus, Text, UnixTime,
+};
+
+use crate::world::{LIFE, START, Says, World, id, identity, map, subject};
+
+const OTHER: Source = Source::Custom("other");
+const HOST: Source = Source::Custom("host");
+
+/// Two sources that establish and one that corroborates.
+fn world() -> World {
+    World::of(|builder| {
+        builder
+            .establish(Says::word(), Asserts::Any)
+            .establish(Says::establishing("other", "x-other"), Asserts::Any)
+            .corroborate(Says::naming("host", "x-host"))
+    })
+}
+
+fn refused(world: &World, headers: &[(&str, &str)]) -> Reason {
+    world.identify(&[Says::WORD, OTHER, HOST], headers).unwrap_err().reason()
+}
+
+/// A world whose one source proves this.
+fn proving(make: impl Fn(UnixTime) -> Identity + Send + Sync + 'static) -> World {
+    World::of(|builder| {
+        let says = Says::new("word", "x-word", move |_, now| {
+            Ok(Some(Claim::Establishes(Arc::new(make(now)))))
+        });
+        builder.establish(says, Asserts::Any)
+    })
+}
+
+fn judge(world: &World) -> Result<(), Reason> {
+    world.identify(&[Says::WORD], &[("x-word", "acme")]).map(|_| ()).map_err(|it| it.reason())
+}
+
+#[test]
+fn a_context_says_what_was_proved_and_what_the_directory_adds() {
+    let world = proving(|now| {
+        identity("acme", "ann", now)
+            .actor(subject("bob"))
+            .workload("edge".parse().unwrap())
+            .scopes("documents.read  documents.write".parse().unwrap())
+            .region("eu-1".parse().unwrap())
+            .transaction("t-1".parse().unwrap())
+            .epoch(RoutingEpoch(7))
+    });
+    let context = world.context("acme");
+    assert_eq!(context.tenant(), &id("acme"));
+    assert_eq!(context.tier().as_str(), "gold");
+    assert_eq!(context.incarnation(), Incarnation::FIRST);
+    assert_eq!(context.subject(), &subject("ann"));
+    assert_eq!(context.actor(), Some(&subject("bob")));
+    assert_eq!(context.workload().map(Text::as_str), Some("edge"));
+    assert_eq!(context.scopes().collect::<Vec<_>>(), ["documents.read", "documents.write"]);
+    assert!(context.has_scope("documents.read") && !context.has_scope("documents"));
+    assert!(!context.has_scope(""));
+    assert_eq!(context.region().map(Text::as_str), Some("eu-1"));
+    assert_eq!(context.transaction().as_str(), "t-1");
+    assert_eq!(context.epoch(), Some(RoutingEpoch(7)));
+    assert_eq!(context.expires(), START.saturating_add(LIFE));
+    assert_eq!(context.provenance().established_by(), Says::WORD);
+    assert_eq!(context.provenance().agreed().len(), 1);
+    assert_eq!(context.authority(), &world.authority);
+}
+
+#[test]
+fn nothing_at_all_is_no_tenant_and_names_do_not_make_a_proof() {
+    let world = world();
+    let refusal = world.identify(&[Says::WORD], &[("accept", "*/*")]).unwrap_err();
+    assert_eq!((refusal.code(), refusal.reason()), (RefusalCode::NoTenant, Reason::NoIdentity));
+    assert_eq!(refusal.door(), Door::Request);
+    assert_eq!(refused(&world, &[("x-host", "acme")]), Reason::NotEstablished);
+    assert_eq!(Reason::NotEstablished.code(), RefusalCode::Unverified);
+    assert_eq!(world.directory.asked(), 0);
+}
+
+#[test]
+fn a_listener_that_admits_nothing_lets_nobody_in() {
+    let refusal = world().identify(&[], &[("x-word", "acme")]).unwrap_err();
+    assert_eq!(refusal.reason(), Reason::NotAdmitted);
+}
+
+#[test]
+fn all_that_is_there_agrees_or_nothing_is_looked_up() {
+    let world = world();
+    for disagree in [
+        &[("x-word", "acme"), ("x-other", "globex")][..],
+        &[("x-word", "acme/ann"), ("x-other", "acme/bob")],
+        &[("x-word", "acme"), ("x-host", "globex")],
+        &[("x-word", "acme"), ("x-other", "acme"), ("x-host", "globex")],
+        // Of a tenant that does not exist: whether it does is not told.
+        &[("x-word", "acme"), ("x-host", "nobody")],
+        &[("x-word", "nobody"), ("x-host", "acme")],
+    ] {
+        assert_eq!(refused(&world, disagree), Reason::SourcesDisagree, "{disagree:?}");
+        assert_eq!(world.directory.asked(), 0);
+        let event = world.last_event();
+        let AuditAction::Refused(refusal) = event.action else { panic!("{event:?}") };
+        assert_eq!(refusal.code(), RefusalCode::Mismatch);
+    }
+    let agree = [("x-word", "acme"), ("x-other", "acme"), ("x-host", "acme")];
+    let context = world.identify(&[Says::WORD, OTHER, HOST], &agree).unwrap();
+    assert_eq!(context.provenance().agreed().len(), 3);
+    assert_eq!(context.provenance().established_by(), Says::WORD);
+    assert_eq!(world.directory.asked(), 1);
+}
+
+#[test]
+fn two_proofs_for_two_incarnations_disagree() {
+    let numbered = |name, header, number| {
+        Says::new(name, header, move |_, now| {
+            let identity = identity("acme", "ann", now).incarnation(Incarnation::new(number));
+            Ok(Some(Claim::Establishes(Arc::new(identity))))
+        })
+    };
+    let judge = |one, other| {
+        let world = World::of(|builder| {
+            builder
+                .establish(numbered("word", "x-word", one), Asserts::Any)
+                .establish(numbered("other", "x-other", other), Asserts::Any)
+        });
+        world
+            .identify(&[Says::WORD, OTHER], &[("x-word", "acme"), ("x-other", "acme")])
+            .map(|_| ())
+            .map_err(|it| it.reason())
+    };
+    assert_eq!(judge(1, 1), Ok(()));
+    assert_eq!(judge(1, 2), Err(Reason::SourcesDisagree));
+    assert_eq!(judge(2, 2), Err(Reason::StaleIncarnation));
+}
+
+#[test]
+fn a_source_that_does_not_hold_is_never_skipped_for_another() {
+    let world = world();
+    for headers in [[("x-word", "acme"), ("x-other", "?")], [("x-word", "?"), ("x-other", "acme")]]
+    {
+        assert_eq!(refused(&world, &headers), Reason::MalformedHeader);
+    }
+    assert_eq!(world.directory.asked(), 0);
+}
+
+#[test]
+fn a_source_that_was_registered_to_corroborate_proves_nothing() {
+    let world = World::of(|builder| {
+        builder
+            .establish(Says::word(), Asserts::Any)
+            .corroborate(Says::establishing("other", "x-other"))
+    });
+    let judge = |headers: &[(&str, &str)]| world.identify(&[Says::WORD, OTHER], headers);
+    assert_eq!(judge(&[("x-other", "acme")]).unwrap_err().reason(), Reason::NotEstablished);
+    let refusal = judge(&[("x-word", "acme"), ("x-other", "globex")]).unwrap_err();
+    assert_eq!(refusal.reason(), Reason::SourcesDisagree);
+    // Its subject is not compared: it has none that counts.
+    assert!(judge(&[("x-word", "acme/ann"), ("x-other", "acme/bob")]).is_ok());
+}
+
+#[test]
+fn an_issuer_asserts_only_its_own_tenants_and_existence_is_not_told() {
+    for asserts in [Asserts::only([id("acme")]), Asserts::when(|tenant| tenant == "acme")] {
+        let world = World::of(|builder| builder.establish(Says::word(), asserts));
+        let judge = |tenant| {
+            let outcome = world.identify(&[Says::WORD], &[("x-word", tenant)]);
+            outcome.map(|_| ()).map_err(|it| it.reason())
+        };
+        assert_eq!(judge("globex"), Err(Reason::IssuerNotAllowed));
+        assert_eq!(judge("nobody"), Err(Reason::IssuerNotAllowed));
+        assert_eq!(world.directory.asked(), 0);
+        // It is not a verified tenant, so the event does not name it as one.
+        assert_eq!(world.last_event().tenant, None);
+        assert_eq!(judge("acme"), Ok(()));
+    }
+}
+
+#[test]
+fn existence_and_suspension_are_told_only_after_a_proof() {
+    let world = world();
+    world.change("globex", |record| record.status(TenantStatus::Suspended));
+    assert_eq!(refused(&world, &[("x-word", "nobody")]), Reason::UnknownTenant);
+    assert_eq!(refused(&world, &[("x-word", "globex")]), Reason::TenantSuspended);
+    assert_eq!(world.last_event().tenant, Some(id("globex")));
+    let asked = world.directory.asked();
+    assert_eq!(asked, 2);
+    for unproven in ["nobody", "globex", "acme"] {
+        assert_eq!(refused(&world, &[("x-host", unproven)]), Reason::NotEstablished);
+    }
+    assert_eq!(world.directory.asked(), asked);
+}
+
+#[test]
+fn a_tenant_that_is_moved_is_told_to_come_back() {
+    let world = world();
+    world.change("acme", |record| record.status(TenantStatus::Moving));
+    assert_eq!(refused(&world, &[("x-word", "acme")]), Reason::TenantMoving);
+    assert_eq!(Reason::TenantMoving.code(), RefusalCode::Moving);
+}
+
+#[test]
+fn identity_that_has_expired_is_refused_at_that_very_millisecond() {
+    let until = |millis: u64| {
+        proving(move |now| {
+            Identity::new(
+                id("acme"),
+                subject("ann"),
+                UnixTime::from_millis(now.as_millis() + millis),
+            )
+        })
+    };
+    assert_eq!(judge(&until(0)), Err(Reason::Expired));
+    assert_eq!(judge(&until(1)), Ok(()));
+    assert_eq!(until(0).directory.asked(), 0);
+}
+
+#[test]
+fn a_context_lives_no_longer_than_the_shortest_of_its_proofs() {
+    let lasting = |name, header, secs| {
+        Says::new(name, header, move |_, now: UnixTime| {
+            let until = now.saturating_add(Duration::from_secs(secs));
+            Ok(Some(Claim::Establishes(Arc::new(Identity::new(id("acme"), subject("ann"), until)))))
+        })
+    };
+    for (one, other) in [(100, 50), (50, 100)] {
+        let world = World::of(|builder| {
+            builder
+                .establish(lasting("word", "x-word", one), Asserts::Any)
+                .establish(lasting("other", "x-other", other), Asserts::Any)
+        });
+        let both = [("x-word", "acme"), ("x-other", "acme")];
+        let context = world.identify(&[Says::WORD, OTHER], &both).unwrap();
+        assert_eq!(context.expires(), START.saturating_add(Duration::from_secs(50)));
+    }
+}
+
+#[test]
+fn identity_of_a_deleted_tenant_is_not_valid_for_its_successor() {
+    let second = Incarnation::FIRST.next();
+    let recreated = |world: &World, created: UnixTime| {
+        world.change("acme", |record| record.incarnation(second, created));
+    };
+    // One that names its incarnation.
+    let world = proving(|now| identity("acme", "ann", now).incarnation(Incarnation::FIRST));
+    assert_eq!(judge(&world), Ok(()));
+    recreated(&world, UnixTime::EPOCH);
+    assert_eq!(judge(&world), Err(Reason::StaleIncarnation));
+    let world = proving(move |now| identity("acme", "ann", now).incarnation(second));
+    assert_eq!(judge(&world), Err(Reason::StaleIncarnation));
+    recreated(&world, UnixTime::EPOCH);
+    assert_eq!(judge(&world), Ok(()));
+
+    // One that only says when it was issued.
+    let world = proving(|now| identity("acme", "ann", now));
+    recreated(&world, START);
+    assert_eq!(judge(&world), Ok(()));
+    recreated(&world, UnixTime::from_millis(START.as_millis() + 1));
+    assert_eq!(judge(&world), Err(Reason::StaleIncarnation));
+    // And one that does not.
+    let world = proving(|now| Identity::new(id("acme"), subject("ann"), now.saturating_add(LIFE)));
+    assert_eq!(judge(&world), Ok(()));
+    recreated(&world, START);
+    assert_eq!(judge(&world), Err(Reason::StaleIncarnation));
+}
+
+#[test]
+fn two_transactions_that_begin_here_have_two_names() {
+    let world = world();
+    assert_ne!(world.context("acme").transaction(), world.context("acme").transaction());
+}
+
+#[test]
+fn a_refusal_after_a_proof_is_audited_with_what_was_proved_and_the_peer() {
+    let world = world();
+    let headers = map(&[("x-word", "nobody/ann")]);
+    let peer = Peer::UNKNOWN.addr("192.0.2.1:443".parse().unwrap());
+    let listener = world.authority.listener().admit(Says::WORD).door(Door::Consume);
+    let refusal = listener.identify(Inbound::new(&headers).from(peer)).unwrap_err();
+    assert_eq!(refusal.door(), Door::Consume);
+    let event = world.last_event();
+    assert_eq!(event.action, AuditAction::Refused(refusal));
+    assert_eq!((event.tenant, event.subject), (Some(id("nobody")), Some(subject("ann"))));
+    assert_eq!(event.peer, peer.addr);
+    assert_eq!(event.at, START);
+}
+
+#[test]
+#[should_panic(expected = "no source 'other'")]
+fn admitting_what_the_authority_does_not_have_is_an_error_in_the_wiring() {
+    let _ = World::new().authority.listener().admit(OTHER);
+}

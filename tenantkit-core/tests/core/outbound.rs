@@ -1,0 +1,86 @@
+//! The token that goes with an outbound call.
+
+use std::{sync::Arc, time::Duration};
+
+use tenantkit_core::{
+    Algorithm, Asserts, AuditAction, Door, KeySet, KeyTerms, KeyUse, Reason, RefusalCode,
+    SigningKey, Source, TxnTokens,
+};
+
+use crate::world::{LIFE, Says, World};
+
+fn keys() -> (SigningKey, KeySet) {
+    let terms = KeyTerms::new("edge-1".parse().unwrap(), KeyUse::Txn, "edge".parse().unwrap());
+    let key = SigningKey::generate(terms, Algorithm::EdDsa).unwrap();
+    let set = KeySet::new([key.verifying_key().clone()]).unwrap();
+    (key, set)
+}
+
+fn tokens(workload: &str, keys: KeySet) -> TxnTokens {
+    TxnTokens::new("acmedocs.example", workload, keys).unwrap()
+}
+
+fn world(tokens: TxnTokens) -> World {
+    World::of(|builder| builder.establish(Says::word(), Asserts::Any).txn_tokens(tokens))
+}
+
+#[test]
+fn a_context_has_one_token_until_it_expires_and_then_another() {
+    let (key, set) = keys();
+    let edge = world(tokens("edge", set).signing(key).unwrap());
+    let acme = edge.context("acme");
+    let first = edge.authority.outbound_token(&acme).unwrap();
+    edge.clock.advance(Duration::from_secs(1));
+    assert!(Arc::ptr_eq(&first, &edge.authority.outbound_token(&acme).unwrap()));
+    // The default life of a token is shorter than that of the context.
+    edge.clock.advance(Duration::from_secs(150));
+    let second = edge.authority.outbound_token(&acme).unwrap();
+    assert_ne!(first, second);
+    edge.clock.advance(LIFE);
+    let refusal = edge.authority.outbound_token(&acme).unwrap_err();
+    assert_eq!((refusal.reason(), refusal.door()), (Reason::Expired, Door::Call));
+}
+
+#[test]
+fn the_next_service_believes_it_and_forwards_it_unmodified_without_a_key() {
+    let (key, set) = keys();
+    let edge = world(tokens("edge", set.clone()).signing(key).unwrap());
+    let documents = world(tokens("documents", set));
+    let acme = edge.context("acme/ann");
+    let token = edge.authority.outbound_token(&acme).unwrap();
+
+    let there = documents.identify(&[Source::TxnToken], &[("txn-token", &token)]).unwrap();
+    assert_eq!(there.tenant(), acme.tenant());
+    assert_eq!(there.subject(), acme.subject());
+    assert_eq!(there.transaction(), acme.transaction());
+    assert_eq!(there.incarnation(), acme.incarnation());
+    assert!(there.expires() <= acme.expires());
+    assert_eq!(there.provenance().established_by(), Source::TxnToken);
+    assert_eq!(*documents.authority.outbound_token(&there).unwrap(), *token);
+}
+
+#[test]
+fn a_service_without_a_key_cannot_mint() {
+    let (_, set) = keys();
+    for world in [World::new(), world(tokens("documents", set))] {
+        let acme = world.context("acme");
+        let refusal = world.authority.outbound_token(&acme).unwrap_err();
+        assert_eq!((refusal.reason(), refusal.door()), (Reason::CannotMint, Door::Mint));
+        assert_eq!(refusal.code(), RefusalCode::NotAllowed);
+        assert_eq!(world.last_event().action, AuditAction::Refused(refusal));
+        assert_eq!(world.last_event().tenant, Some(*acme.tenant()));
+    }
+}
+
+#[test]
+fn an_outbound_call_is_a_door() {
+    let (key, set) = keys();
+    let edge = world(tokens("edge", set).signing(key).unwrap());
+    let (acme, globex) = (edge.context("acme"), edge.context("globex"));
+    let refusal = globex.in_scope(|| edge.authority.outbound_token(&acme)).unwrap().unwrap_err();
+    assert_eq!((refusal.code(), refusal.door()), (RefusalCode::Mismatch, Door::Call));
+    // A token that is kept does not outlive the tenant's good standing.
+    edge.authority.outbound_token(&acme).unwrap();
+    edge.change("acme", |record| record.status(tenantkit_core::TenantStatus::Suspended));
+    assert_eq!(edge.authority.outbound_token(&acme).unwrap_err().code(), RefusalCode::Suspended);
+}
