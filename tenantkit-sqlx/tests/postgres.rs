@@ -4,5 +4,9 @@
 mod postgres {
     mod audit;
     mod begin;
+    mod cancel;
+    mod commit;
     pub(crate) mod fixture;
+    mod session;
+    mod statements;
 }

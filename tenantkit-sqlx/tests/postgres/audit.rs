@@ -19,7 +19,7 @@ async fn refused(fixture: &Fixture) -> Report {
 /// Spoils a database, looks that it is refused for `problems`, and mends it with what the report
 /// says.
 async fn spoil(fixture: &Fixture, sql: &str, problems: &[Problem]) {
-    let sql = sql.replace("ROLE", &fixture.serving);
+    let sql = sql.replace("$me", &fixture.serving);
     fixture.database.execute(&sql).unwrap();
     let report = refused(fixture).await;
     let found: Vec<_> = report.findings().iter().map(|finding| finding.problem()).collect();
@@ -32,17 +32,17 @@ async fn spoil(fixture: &Fixture, sql: &str, problems: &[Problem]) {
 
 on_each_server! {
     async fn a_role_that_row_level_security_does_not_bind_is_refused(fixture: &Fixture) {
-        spoil(fixture, "ALTER ROLE ROLE SUPERUSER", &[Problem::Superuser]).await;
-        spoil(fixture, "ALTER ROLE ROLE BYPASSRLS", &[Problem::BypassRls]).await;
-        spoil(fixture, "ALTER ROLE ROLE REPLICATION", &[Problem::Replication]).await;
-        spoil(fixture, "ALTER ROLE ROLE CREATEROLE", &[Problem::CreateRole]).await;
+        spoil(fixture, "ALTER ROLE $me SUPERUSER", &[Problem::Superuser]).await;
+        spoil(fixture, "ALTER ROLE $me BYPASSRLS", &[Problem::BypassRls]).await;
+        spoil(fixture, "ALTER ROLE $me REPLICATION", &[Problem::Replication]).await;
+        spoil(fixture, "ALTER ROLE $me CREATEROLE", &[Problem::CreateRole]).await;
         let group = fixture.database.role("group", "BYPASSRLS").unwrap();
-        spoil(fixture, &format!("GRANT {group} TO ROLE"), &[Problem::BypassRls]).await;
+        spoil(fixture, &format!("GRANT {group} TO $me"), &[Problem::BypassRls]).await;
     }
 
     async fn an_owner_is_refused(fixture: &Fixture) {
         let owner = fixture.database.role("owner", "").unwrap();
-        let owned = format!("ALTER TABLE documents OWNER TO {owner}; GRANT {owner} TO ROLE");
+        let owned = format!("ALTER TABLE documents OWNER TO {owner}; GRANT {owner} TO $me");
         spoil(fixture, &owned, &[Problem::Owner]).await;
         fixture.database.execute(format!("ALTER TABLE documents OWNER TO {}", fixture.serving)).unwrap();
         let report = refused(fixture).await;
@@ -55,12 +55,12 @@ on_each_server! {
         spoil(fixture, "ALTER TABLE documents DISABLE ROW LEVEL SECURITY", &[RlsDisabled]).await;
         spoil(fixture, "ALTER TABLE documents NO FORCE ROW LEVEL SECURITY", &[RlsNotForced]).await;
         spoil(fixture, "DROP POLICY tenantkit_tenant ON documents", &[NoPolicy]).await;
-        spoil(fixture, "GRANT TRUNCATE ON documents TO ROLE", &[ExcessGrant]).await;
+        spoil(fixture, "GRANT TRUNCATE ON documents TO $me", &[ExcessGrant]).await;
         spoil(fixture, "GRANT REFERENCES (id) ON documents TO PUBLIC", &[ExcessGrant]).await;
-        let plain = "CREATE SCHEMA \"Odd\"; GRANT USAGE ON SCHEMA \"Odd\" TO ROLE;
-            CREATE TABLE \"Odd\".\"T\" (tenant_id text); GRANT SELECT ON \"Odd\".\"T\" TO ROLE";
+        let plain = "CREATE SCHEMA \"Odd\"; GRANT USAGE ON SCHEMA \"Odd\" TO $me;
+            CREATE TABLE \"Odd\".\"T\" (tenant_id text); GRANT SELECT ON \"Odd\".\"T\" TO $me";
         spoil(fixture, plain, &[RlsDisabled, NoPolicy]).await;
-        let none = "CREATE TABLE countries (id int); GRANT SELECT ON countries TO ROLE";
+        let none = "CREATE TABLE countries (id int); GRANT SELECT ON countries TO $me";
         spoil(fixture, none, &[NoTenantColumn, RlsDisabled]).await;
     }
 
@@ -87,10 +87,10 @@ on_each_server! {
 
     async fn a_view_that_sees_more_than_the_role_is_refused(fixture: &Fixture) {
         let view = "CREATE VIEW all_documents AS SELECT * FROM documents;
-            GRANT SELECT ON all_documents TO ROLE";
+            GRANT SELECT ON all_documents TO $me";
         spoil(fixture, view, &[Problem::DefinerView]).await;
         let materialized = "CREATE MATERIALIZED VIEW copies AS SELECT * FROM documents;
-            GRANT SELECT ON copies TO ROLE";
+            GRANT SELECT ON copies TO $me";
         spoil(fixture, materialized, &[Problem::MaterializedView]).await;
     }
 

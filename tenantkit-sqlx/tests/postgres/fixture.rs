@@ -4,7 +4,7 @@ use std::env;
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tenantkit_core::{Authority, TenantContext, test_util::TestAuthority};
-use tenantkit_sqlx::{TenantPool, TenantPoolBuilder, rls};
+use tenantkit_sqlx::{TenantConn, TenantPool, TenantPoolBuilder, rls};
 use throwaway::{Database, Postgres, PostgresVersion, Proxy};
 
 /// Runs a test on every server there is.
@@ -59,6 +59,11 @@ impl Fixture {
         Self { server, database, serving, authority: TestAuthority::new() }
     }
 
+    /// On the server that is always there.
+    pub(crate) fn system() -> Self {
+        Self::new(Postgres::shared(PostgresVersion::System).unwrap())
+    }
+
     pub(crate) fn authority(&self) -> &Authority {
         self.authority.authority()
     }
@@ -93,4 +98,27 @@ impl Fixture {
     pub(crate) async fn admin(&self) -> PgPool {
         PgPoolOptions::new().max_connections(1).connect(&self.database.admin_url()).await.unwrap()
     }
+
+    /// Waits until the serving role has no transaction open, which is soon or never.
+    pub(crate) async fn no_transaction_is_open(&self, admin: &PgPool) {
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        loop {
+            let open: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND xact_start IS NOT NULL",
+            )
+            .bind(&self.serving)
+            .fetch_one(admin)
+            .await
+            .unwrap();
+            if open == 0 {
+                return;
+            }
+            assert!(std::time::Instant::now() < patience, "{open} transactions stay open");
+        }
+    }
+}
+
+/// The server process that has this transaction.
+pub(crate) async fn pid(conn: &mut TenantConn) -> i32 {
+    sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(conn).await.unwrap()
 }

@@ -1,0 +1,136 @@
+//! Statements that are refused, and all the ways to send one.
+
+use sqlx::{AssertSqlSafe, Executor as _};
+use tenantkit_sqlx::{Error, StatementRefused, TenantConn};
+
+use super::fixture::on_each_server;
+
+/// A repository function, for a transaction and for a savepoint.
+async fn titles(conn: &mut TenantConn) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("SELECT title FROM documents ORDER BY id").fetch_all(conn).await
+}
+
+on_each_server! {
+    async fn what_ends_or_rebinds_is_refused_and_costs_nothing(fixture: &Fixture) {
+        let (link, pool) = fixture.over_link().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let sent = link.bytes_to_server();
+        for sql in ["/* x */ COMMIT", "SET LOCAL app.tenant_id = 'globex'", "SELECT 1; COMMIT"] {
+            let ways = [
+                sqlx::query(sql).execute(&mut tx).await.map(drop),
+                sqlx::raw_sql(sql).execute(&mut tx).await.map(drop),
+                (&mut tx).execute(sql).await.map(drop),
+                (&mut tx).fetch_all(AssertSqlSafe(sql.to_owned())).await.map(drop),
+                (&mut tx).prepare(sqlx::SqlStr::from_static(sql)).await.map(drop),
+                (&mut tx).describe(sqlx::SqlStr::from_static(sql)).await.map(drop),
+            ];
+            for way in ways {
+                let refused = Error::from(way.unwrap_err());
+                assert!(matches!(refused, Error::Statement(_)), "{sql}: {refused:?}");
+            }
+        }
+        assert_eq!(link.bytes_to_server(), sent);
+        tx.commit().await.unwrap();
+    }
+
+    async fn several_statements_are_impossible_also_where_they_are_not_recognised(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        // What leads with CREATE may have semicolons in it.
+        let sql = "CREATE TEMPORARY TABLE a (); COMMIT";
+        let refused = sqlx::raw_sql(sql).execute(&mut tx).await.unwrap_err();
+        assert_eq!(Error::from(refused).sqlstate(), Some("42601"));
+        drop(tx);
+    }
+
+    async fn a_repository_function_works_in_a_transaction_and_in_a_savepoint(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        assert_eq!(titles(&mut tx).await.unwrap(), ["plan"]);
+        let mut savepoint = tx.savepoint().await.unwrap();
+        (&mut savepoint).execute("DELETE FROM documents").await.unwrap();
+        assert_eq!(titles(&mut savepoint).await.unwrap(), [""; 0]);
+        savepoint.rollback().await.unwrap();
+        assert_eq!(titles(&mut tx).await.unwrap(), ["plan"]);
+        tx.commit().await.unwrap();
+    }
+
+    async fn a_savepoint_restores_the_binding_and_the_transaction(fixture: &Fixture) {
+        fixture.database.execute(
+            "CREATE FUNCTION innocent() RETURNS text LANGUAGE sql
+                AS $$ SELECT set_config('app.tenant_id', 'globex', true) $$").unwrap();
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let mut savepoint = tx.savepoint().await.unwrap();
+        sqlx::query("SELECT innocent()").execute(&mut savepoint).await.unwrap();
+        let refused = savepoint.release().await;
+        assert!(matches!(refused, Err(Error::BindingLost)), "{refused:?}");
+        assert_eq!(titles(&mut tx).await.unwrap(), ["plan"]);
+
+        let mut savepoint = tx.savepoint().await.unwrap();
+        sqlx::query("SELECT 1 / 0").execute(&mut savepoint).await.unwrap_err();
+        let refused = savepoint.release().await;
+        assert!(matches!(refused, Err(Error::CommitAborted)), "{refused:?}");
+        assert_eq!(titles(&mut tx).await.unwrap(), ["plan"]);
+        tx.commit().await.unwrap();
+    }
+
+    async fn many_savepoints_in_a_row_do_not_pile_up(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        for turn in 0..30 {
+            let mut outer = tx.savepoint().await.unwrap();
+            let mut inner = outer.savepoint().await.unwrap();
+            sqlx::query("INSERT INTO documents (id, title) VALUES ($1, 'x')")
+                .bind(100 + turn)
+                .execute(&mut inner)
+                .await
+                .unwrap();
+            match turn % 3 {
+                0 => inner.release().await.unwrap(),
+                1 => inner.rollback().await.unwrap(),
+                _ => drop(inner),
+            }
+            if turn % 2 == 0 {
+                outer.release().await.unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let kept: Vec<i64> = sqlx::query_scalar("SELECT id FROM documents WHERE id >= 100 ORDER BY id")
+            .fetch_all(&mut tx)
+            .await
+            .unwrap();
+        assert_eq!(kept, [100, 106, 112, 118, 124]);
+    }
+
+    async fn swapping_two_transactions_swaps_everything(fixture: &Fixture) {
+        let url = fixture.database.url(&fixture.serving);
+        let pool = fixture.builder(2).connect(&url).await.unwrap();
+        let mut one = pool.begin(&fixture.acme()).await.unwrap();
+        let mut other = pool.begin(&fixture.globex()).await.unwrap();
+        std::mem::swap::<TenantConn>(&mut one, &mut other);
+        assert_eq!(one.context().tenant(), "globex");
+        assert_eq!(titles(&mut one).await.unwrap(), ["plot"]);
+        one.commit().await.unwrap();
+        other.commit().await.unwrap();
+    }
+
+    async fn copy_is_refused_before_it_can_hang_the_connection(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let refused = sqlx::query("COPY documents FROM STDIN").execute(&mut tx).await.unwrap_err();
+        assert!(matches!(Error::from(refused), Error::Statement(StatementRefused::Copy)));
+        assert_eq!(titles(&mut tx).await.unwrap(), ["plan"]);
+    }
+
+    async fn the_checked_macros_work(fixture: &Fixture) {
+        // What `query!` expands to, without a database at compile time.
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let described =
+            (&mut tx).describe(sqlx::SqlStr::from_static("SELECT title FROM documents")).await.unwrap();
+        assert_eq!(described.columns().len(), 1);
+        tx.commit().await.unwrap();
+    }
+}
