@@ -141,7 +141,7 @@ impl TxnTokens {
         if let Some(known) = self.cache.get(token)
             && known.generation == self.keys.load().generation
         {
-            self.recheck(&known, now).inspect_err(|_| self.cache.remove(token))?;
+            self.recheck(&known, now)?;
             return Ok(known.identity);
         }
         let token: Arc<str> = token.into();

@@ -10,7 +10,7 @@ const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"ec","x":"f83OJ3D2xF1Bg8vub9
 fn rsa(bits: usize) -> String {
     use base64::Engine;
     let mut n = vec![0xff; bits.div_ceil(8)];
-    n[0] = if bits % 8 == 0 { 0xff } else { 0xff >> (8 - bits % 8) };
+    n[0] = if bits.is_multiple_of(8) { 0xff } else { 0xff >> (8 - bits % 8) };
     let n = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(n);
     format!(r#"{{"kty":"RSA","kid":"rsa","e":"AQAB","n":"{n}"}}"#)
 }
