@@ -1,0 +1,49 @@
+//! Each feature of each crate alone, with warnings denied: none may need another that it does not name.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{Failure, step::Step};
+
+/// One step a crate and feature, and one for the crate without any.
+///
+/// # Errors
+///
+/// When Cargo cannot describe the workspace.
+pub(crate) fn steps() -> Result<Vec<Step>, Failure> {
+    let metadata =
+        Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: Value = serde_json::from_slice(&metadata.stdout)?;
+    let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
+    Ok(packages.iter().flat_map(of_package).collect())
+}
+
+fn of_package(package: &Value) -> Vec<Step> {
+    let name = package["name"].as_str().unwrap_or_default();
+    let features = package["features"].as_object().into_iter().flatten();
+    let features: Vec<&str> = features
+        .map(|(feature, _)| feature.as_str())
+        .filter(|feature| *feature != "default")
+        .collect();
+    if features.is_empty() {
+        return Vec::new();
+    }
+    [""].into_iter()
+        .chain(features)
+        .map(|feature| {
+            let step = match feature {
+                "" => format!("{name} without features"),
+                feature => format!("{name} with {feature} alone"),
+            };
+            let features =
+                if feature.is_empty() { String::new() } else { format!("--features {feature}") };
+            Step::new(
+                step,
+                &format!(
+                    "cargo clippy --quiet -p {name} --no-default-features {features} -- -D warnings"
+                ),
+            )
+        })
+        .collect()
+}

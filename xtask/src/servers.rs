@@ -1,0 +1,60 @@
+//! What the tests talk to, started or found once for all of them.
+
+use std::ffi::{OsStr, OsString};
+
+use throwaway::{Error, Postgres, PostgresVersion, tools};
+
+use crate::{Failure, step::say};
+
+/// The servers, which stop when this is dropped, and the variables that lead tests to them.
+#[derive(Default)]
+pub(crate) struct Servers {
+    postgres: Vec<Postgres>,
+    variables: Vec<(&'static str, OsString)>,
+}
+
+impl Servers {
+    /// Starts servers and finds or makes tools, but for what the environment names already.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be had and `CI` is set, or one is broken. Without `CI`, tests say themselves
+    /// that they are skipped for want of it.
+    pub(crate) fn prepare() -> Result<Self, Failure> {
+        let mut prepared = Self::default();
+        for version in PostgresVersion::ALL {
+            let variable = version.variable();
+            say(&format!("a Postgres for the tests, unless {variable} names one"));
+            if let Some(postgres) = need(variable, Postgres::from_env_or_start(version))? {
+                prepared.variables.push((variable, postgres.admin_url().into()));
+                prepared.postgres.push(postgres);
+            }
+        }
+        say("PgBouncer and foreign gRPC clients for the tests");
+        need("PgBouncer", tools::apt("pgbouncer", "pgbouncer"))?;
+        for (variable, tool) in
+            [("TENANTKIT_GRPCURL", tools::grpcurl()), ("TENANTKIT_PYTHON", tools::python())]
+        {
+            let tool = need(variable, tool)?;
+            prepared.variables.extend(tool.map(|tool| (variable, tool.into())));
+        }
+        Ok(prepared)
+    }
+
+    /// The variables for the environment of the tests.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
+        self.variables.iter().map(|(variable, value)| (*variable, value.as_os_str()))
+    }
+}
+
+/// What was found, or nothing where the tests may go on without it.
+fn need<T>(name: &str, found: Result<T, Error>) -> Result<Option<T>, Failure> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(missing @ Error::Missing { .. }) if !tools::is_ci() => {
+            say(&format!("goes on without {name}: {missing}"));
+            Ok(None)
+        }
+        Err(error) => Err(format!("{name}: {error}").into()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Everything there is, in order, until the first failure.
+
+use std::{path::Path, process::Command, time::Instant};
+
+use throwaway::tools;
+
+use crate::{
+    Failure, demo, features, fuzz,
+    servers::Servers,
+    step::{Step, say},
+};
+
+/// How much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What to run before a commit.
+    Quick,
+    /// What CI runs.
+    Everything,
+}
+
+/// The lints, the tests and the documentation, and then each feature alone, the fuzz targets and the
+/// demonstration.
+///
+/// # Errors
+///
+/// The first step that fails.
+pub(crate) fn run(extent: Extent) -> Result<(), Failure> {
+    let started = Instant::now();
+    Step::new("format", "cargo fmt --all --check").run()?;
+    Step::new("lints", "cargo clippy --workspace --all-targets --all-features -- -D warnings")
+        .run()?;
+    let servers = Servers::prepare()?;
+    Step::new("tests", "cargo test --workspace --all-features").envs(servers.variables()).run()?;
+    Step::new("documentation", "cargo doc --workspace --no-deps --all-features")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()?;
+    if extent == Extent::Everything {
+        for step in features::steps()? {
+            step.run()?;
+        }
+        if Path::new("fuzz").exists() || tools::is_ci() {
+            fuzz::briefly()?;
+        }
+        dependencies()?;
+        demo::step(&servers)?;
+    }
+    say(&format!("all of it passed in {:.0} s", started.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// Licences, bans and sources, where `cargo-deny` is there: it takes minutes to build.
+fn dependencies() -> Result<(), Failure> {
+    let there = Command::new("cargo").args(["deny", "--version"]).output()?;
+    if there.status.success() {
+        Step::new("dependencies", "cargo deny --all-features check licenses bans sources").run()
+    } else {
+        say("goes on without cargo-deny: cargo install cargo-deny");
+        Ok(())
+    }
+}
