@@ -1,0 +1,5 @@
+//! What crosses crates: acmedocs and small services of a few lines, over real sockets, on a real
+//! Postgres, called by clients that share no code with what they call.
+
+mod foreign;
+mod support;
