@@ -1,12 +1,4 @@
 //! A slow, counting, breakable link in front of a server.
-//!
-//! What is counted, to the letter: a **round trip** begins when bytes arrive from the client on a
-//! connection that has carried none yet, or whose last bytes went to the client. All that the client
-//! sends until it is next given bytes belongs to that trip, and so do all the answers until it next
-//! sends. A client that waits for each answer is therefore counted exactly. One that sends on while
-//! answers are still arriving (pipelining) may be counted higher than it waited, never lower. What
-//! a connection's opening costs is counted like all the rest: compare [`Proxy::round_trips`] before
-//! and after.
 
 use std::{
     io,
@@ -32,6 +24,14 @@ mod link;
 
 /// A TCP proxy on 127.0.0.1 in front of one server, with a runtime and a thread of its own, so that
 /// it moves bytes also while the test's own threads are blocked or its clock is paused.
+///
+/// What is counted, to the letter: a **round trip** begins when bytes arrive from the client on a
+/// connection that has carried none yet, or whose last bytes went to the client. All that the client
+/// sends until it is next given bytes belongs to that trip, and so do all the answers until it next
+/// sends. A client that waits for each answer is therefore counted exactly. One that sends on while
+/// answers are still arriving (pipelining) may be counted higher than it waited, never lower. What
+/// a connection's opening costs is counted like all the rest: compare [`Self::round_trips`] before
+/// and after.
 ///
 /// Dropping it closes every connection.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Proxy {
         self.counts.delay_nanos.store(nanos, SeqCst);
     }
 
-    /// Round trips so far, of all connections together, as the [module](self) defines them.
+    /// Round trips so far, of all connections together, as the [type](Self) defines them.
     #[must_use]
     pub fn round_trips(&self) -> u64 {
         self.counts.round_trips.load(SeqCst)

@@ -224,3 +224,56 @@ fn named(variable: &str) -> Option<PathBuf> {
 fn existing(path: PathBuf) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name in the real cache that nobody else uses, and its end.
+    struct Name(String);
+
+    impl Name {
+        fn new() -> Self {
+            Self(format!("test-{:016x}", crate::port::random()))
+        }
+    }
+
+    impl Drop for Name {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(caches().join(&self.0));
+            for end in ["complete", "lock"] {
+                let _ = fs::remove_file(caches().join(format!("{}.{end}", self.0)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cached_is_fetched_once() {
+        let name = Name::new();
+        let first = cache(&name.0, |folder| {
+            fs::write(folder.join("fetched"), "").map_err(Error::io("write"))
+        });
+        let folder = cache(&name.0, |_| unreachable!("it is there already")).unwrap();
+        assert_eq!(folder, first.unwrap());
+        assert!(folder.join("fetched").exists());
+    }
+
+    #[test]
+    fn what_was_fetched_in_part_is_fetched_again() {
+        let name = Name::new();
+        let half = cache(&name.0, |folder| {
+            fs::write(folder.join("half"), "").map_err(Error::io("write"))?;
+            run(&mut Command::new("false"))
+        });
+        assert!(matches!(half, Err(Error::Failed { .. })));
+        let folder = cache(&name.0, |_| Ok(())).unwrap();
+        assert!(!folder.join("half").exists());
+    }
+
+    #[test]
+    fn a_failed_command_says_what_was_typed_and_what_it_said() {
+        let failed = run(Command::new("sh").args(["-c", "echo why; exit 3"])).unwrap_err();
+        let said = failed.to_string();
+        assert!(said.contains("sh -c") && said.contains("why") && said.contains('3'), "{said}");
+    }
+}
