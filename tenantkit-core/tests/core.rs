@@ -16,6 +16,8 @@ mod grants;
 mod headers;
 #[path = "core/json_lines.rs"]
 mod json_lines;
+#[path = "core/lints.rs"]
+mod lints;
 #[path = "core/listening.rs"]
 mod listening;
 #[path = "core/outbound.rs"]

@@ -126,7 +126,8 @@ mod tests {
     fn every_problem_document_is_json_with_what_the_caller_can_do() {
         for reason in Reason::ALL {
             let problem = Refusal::new(*reason, Door::Request).problem();
-            let json: serde_json::Value = serde_json::from_str(&problem).expect(reason.as_str());
+            let json: serde_json::Value = serde_json::from_str(&problem)
+                .unwrap_or_else(|error| panic!("{reason:?}: {error}"));
             assert_eq!(json["status"], reason.code().http_status());
             assert_eq!(json["type"], format!("urn:tenantkit:{}", reason.code()));
             assert_eq!(json["reason"], reason.as_str());

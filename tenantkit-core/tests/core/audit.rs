@@ -64,6 +64,22 @@ fn a_flood_is_counted_and_the_count_follows_with_the_next_event_of_any_kind() {
 }
 
 #[test]
+fn a_refusal_that_is_only_counted_costs_no_allocation() {
+    let test = TestAuthority::new();
+    let acme = expired(&test, "acme");
+    for _ in 0..20 {
+        acme.key(()).unwrap_err();
+    }
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            acme.key(()).unwrap_err();
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+    assert_eq!(count(&test.audited(), Reason::Expired), (20, 0));
+}
+
+#[test]
 fn a_count_is_not_lost_when_nothing_follows_the_flood() {
     let test = TestAuthority::new();
     let acme = expired(&test, "acme");
