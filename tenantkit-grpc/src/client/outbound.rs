@@ -58,7 +58,6 @@ impl Outbound {
                 for name in IDENTITY_HEADERS {
                     request.headers_mut().remove(name);
                 }
-                request.extensions_mut().remove::<TenantContext>();
                 return Ok(());
             }
             Elsewhere::CarryNothing => {}

@@ -12,7 +12,7 @@ use tenantkit_grpc::ClientError;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirectLayer;
 
-use crate::world::World;
+use crate::world::{World, current, text};
 
 const START: &str = "https://a.internal/";
 
@@ -80,4 +80,50 @@ async fn the_first_hop_is_refused_and_not_sent_without_identity() {
     // The lower part alone lets nobody's work out either.
     let nobody = hop.layer(peer).oneshot(request()).await.unwrap_err();
     assert_eq!(reason(nobody), Reason::NoIdentity);
+}
+
+#[tokio::test]
+async fn what_stands_between_the_parts_is_called_in_scope_and_only_for_a_context_of_this_authority()
+{
+    let world = World::new();
+    let (capture, _) = world.client_layer().trust("https://.internal").split();
+    let between = capture.layer(service_fn(|_: Request<Body>| {
+        let seen = Body::from(current().unwrap_or_default());
+        std::future::ready(Ok::<_, Infallible>(Response::new(seen)))
+    }));
+    let mut request = Request::get(START).body(Body::empty()).unwrap();
+    request.extensions_mut().insert(world.context("acme"));
+    assert_eq!(text(between.clone().oneshot(request).await.unwrap()).await, "acme");
+
+    let mut foreign = Request::get(START).body(Body::empty()).unwrap();
+    foreign.extensions_mut().insert(World::new().context("acme"));
+    let refused = between.oneshot(foreign).await.unwrap_err();
+    assert_eq!(refused.refusal().unwrap().reason(), Reason::ForeignAuthority);
+}
+
+#[tokio::test]
+async fn a_hop_to_elsewhere_loses_the_token_of_an_earlier_one() {
+    let world = World::new();
+    let (_, hop) = world.client_layer().split();
+    let peer = service_fn(async |request: Request<Body>| {
+        assert!(request.headers().is_empty());
+        Ok::<_, Infallible>(Response::new(Body::empty()))
+    });
+    let request = Request::get("https://elsewhere.example/").header("txn-token", "earlier");
+    let call = hop.layer(peer).oneshot(request.body(Body::empty()).unwrap());
+    world.context("acme").scope(call).unwrap().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_lower_part_is_still_a_refusal_above() {
+    let (world, other) = (World::new(), World::new());
+    let (capture, _) = world.client_layer().trust("https://.internal").split();
+    let (_, hop) = other.client_layer().trust("https://.internal").split();
+    let peer = service_fn(async |_: Request<Body>| -> Result<Response<Body>, Infallible> {
+        panic!("something went out")
+    });
+    let call =
+        capture.layer(hop.layer(peer)).oneshot(Request::get(START).body(Body::empty()).unwrap());
+    let error = world.context("acme").scope(call).unwrap().await.unwrap_err();
+    assert_eq!(error.refusal().expect("a refusal").reason(), Reason::ForeignAuthority);
 }

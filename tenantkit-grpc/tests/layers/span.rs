@@ -41,14 +41,17 @@ fn what_handler_and_body_log_has_the_tenant_and_its_tier() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
     tracing::subscriber::with_default(subscriber, || {
-        let service = world.inner_layer().layer(service_fn(async |_: Request<Body>| {
-            tracing::info!("from the handler");
-            let body =
-                http_body_util::Full::new(bytes::Bytes::from_static(b"frame")).map_frame(|frame| {
-                    tracing::info!("from the body");
-                    frame
-                });
-            Ok::<_, std::convert::Infallible>(Response::new(body))
+        let service = world.inner_layer().layer(service_fn(|_: Request<Body>| {
+            tracing::info!("from the call");
+            async {
+                tracing::info!("from the handler");
+                let body = http_body_util::Full::new(bytes::Bytes::from_static(b"frame"))
+                    .map_frame(|frame| {
+                        tracing::info!("from the body");
+                        frame
+                    });
+                Ok::<_, std::convert::Infallible>(Response::new(body))
+            }
         }));
         let token = world.txn_token("acme");
         let answer = block_on(service.clone().oneshot(request(&[("txn-token", &token)]))).unwrap();
@@ -59,7 +62,7 @@ fn what_handler_and_body_log_has_the_tenant_and_its_tier() {
 
     let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let of = |what: &str| lines.lines().find(|line| line.contains(what)).unwrap_or("").to_owned();
-    for inside in ["from the handler", "from the body"] {
+    for inside in ["from the call", "from the handler", "from the body"] {
         let line = of(inside);
         assert!(
             line.contains("tenant.id=acme") && line.contains(r#"tenant.tier="gold""#),
