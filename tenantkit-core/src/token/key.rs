@@ -98,10 +98,7 @@ impl KeyTerms {
             kid: member("kid", &jwk.kid)?,
             key_use: key_use.ok_or(KeyError::Member("tenantkit_use"))?,
             workload: member("tenantkit_workload", &jwk.tenantkit_workload)?,
-            window: KeyWindow {
-                from: jwk.nbf.map_or(UnixTime::EPOCH, UnixTime::from_secs),
-                until: jwk.exp.map_or(UnixTime::MAX, UnixTime::from_secs),
-            },
+            window: window(jwk)?,
         })
     }
 
@@ -270,6 +267,19 @@ impl fmt::Debug for SecretJwk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretJwk").finish_non_exhaustive()
     }
+}
+
+/// From when until when a key is good. One that never is, is a mistake.
+fn window(jwk: &Jwk<'_>) -> Result<KeyWindow, KeyError> {
+    let time = |name, secs: Option<u64>, otherwise| match secs {
+        Some(secs) if secs > UnixTime::MAX.as_secs() => Err(KeyError::Member(name)),
+        secs => Ok(secs.map_or(otherwise, UnixTime::from_secs)),
+    };
+    let window = KeyWindow {
+        from: time("nbf", jwk.nbf, UnixTime::EPOCH)?,
+        until: time("exp", jwk.exp, UnixTime::MAX)?,
+    };
+    if window.from < window.until { Ok(window) } else { Err(KeyError::Member("exp")) }
 }
 
 /// Only what we sign with ourselves, and only keys that are for that.

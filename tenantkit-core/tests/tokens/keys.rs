@@ -161,6 +161,15 @@ fn a_key_that_contradicts_itself_is_refused() {
         let jwk = PRIVATE.replace(from, to);
         assert_eq!(SigningKey::from_jwk(&jwk).unwrap_err(), error, "{to}");
     }
+    for (window, member) in [
+        (r#""nbf":2,"exp":2"#, "exp"),
+        (r#""exp":0"#, "exp"),
+        (r#""nbf":18446744073709552"#, "nbf"),
+        (r#""exp":18446744073709551615"#, "exp"),
+    ] {
+        let jwk = PRIVATE.replace(r#""kty""#, &format!("{window},\"kty\""));
+        assert_eq!(SigningKey::from_jwk(&jwk).unwrap_err(), KeyError::Member(member), "{window}");
+    }
     // A private key in a document of public ones has been read by others.
     assert_eq!(VerifyingKey::from_jwk(PRIVATE).unwrap_err(), KeyError::PrivateKey);
     assert_eq!(SigningKey::from_jwk(&public()).unwrap_err(), KeyError::Member("d"));
