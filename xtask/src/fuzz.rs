@@ -46,7 +46,7 @@ pub(crate) fn briefly() -> Result<(), Failure> {
         Step::new(
             format!("fuzz {target}"),
             &format!(
-                "target/fuzz/{triple}/release/{target} -max_total_time={SECONDS} -timeout=10 -verbosity=0 \
+                "target/fuzz/{triple}/release/{target} -max_total_time={SECONDS} -timeout=10 -verbosity=0 -print_funcs=0 \
                  -print_final_stats=1 -artifact_prefix=fuzz/artifacts/{target}- {corpus} {}",
                 seeds.unwrap_or_default()
             ),
