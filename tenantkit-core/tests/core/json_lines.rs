@@ -382,6 +382,35 @@ mod linux {
 }
 
 #[test]
+fn when_the_writer_is_lost_commits_are_refused_and_nobody_waits() {
+    use std::{
+        future::Future,
+        pin::pin,
+        task::{Context, Wake, Waker},
+    };
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker that panics, on the writer's thread");
+        }
+    }
+    let (_folder, path) = folder();
+    let sink = JsonLinesSink::open(&path).unwrap();
+    let waker = Waker::from(Arc::new(Panics));
+    // Until one is polled before it is answered.
+    for _ in 0..10_000 {
+        let mut commit = pin!(sink.commit(granted("migrate")));
+        if commit.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            break;
+        }
+    }
+    while sink.commit(granted("migrate")).wait().is_ok() {}
+    sink.record(refused(Reason::Expired));
+    assert_eq!(sink.flush().wait(), Err(NotCommitted::new()));
+    drop(sink);
+}
+
+#[test]
 fn a_waker_that_holds_the_last_handle_does_not_make_the_writer_wait_for_itself() {
     use std::{
         future::Future,

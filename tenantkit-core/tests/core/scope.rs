@@ -386,6 +386,27 @@ fn every_frame_of_a_body_and_its_drop_are_in_the_scope_long_after_the_handler() 
 }
 
 #[test]
+fn what_follows_from_a_scoped_future_is_made_polled_and_dropped_in_its_scope() {
+    let (test, seen) = (TestAuthority::new(), Mutex::new(Vec::new()));
+    let mut handler = pin!(test.context("acme").scope(future::ready(())).unwrap());
+    assert!(poll(handler.as_mut()).is_ready());
+    // The answer's body may outlive the context.
+    test.clock().advance(Duration::from_secs(600));
+    let made = test.context("globex").in_scope(|| {
+        let made = handler.as_mut().then(|| (whose(), Witness(&seen)));
+        assert!(is("globex"));
+        made
+    });
+    let made = made.unwrap();
+    assert_eq!(made.get_ref().unwrap().0.as_deref(), Some("acme"));
+    drop(made);
+    assert_eq!(*seen.lock().unwrap(), [Some("acme".to_owned())]);
+    // The future's own scope is still whole.
+    let again = handler.as_mut().then(|| is("acme"));
+    assert_eq!(again.get_ref(), Some(&true));
+}
+
+#[test]
 fn the_context_of_a_scope_is_the_one_that_made_it() {
     let test = TestAuthority::new();
     let (one, again) = (test.context("acme"), test.context("acme"));

@@ -170,6 +170,55 @@ fn tiers_are_ordered_as_declared_and_known_by_their_set_alone() {
 }
 
 #[test]
+fn time_saturates_and_a_manual_clock_moves_only_when_told() {
+    use std::time::{Duration, SystemTime};
+    use tenantkit_core::{Clock, ManualClock, SystemClock, UnixTime};
+
+    let second = Duration::from_secs(1);
+    assert_eq!(UnixTime::MAX.saturating_add(second), UnixTime::MAX);
+    assert_eq!(UnixTime::EPOCH.saturating_sub(second), UnixTime::EPOCH);
+    assert_eq!(UnixTime::from_secs(u64::MAX), UnixTime::MAX);
+    assert_eq!(UnixTime::from_secs(2).since(UnixTime::from_secs(3)), Duration::ZERO);
+    assert_eq!(UnixTime::from_secs(3).since(UnixTime::from_secs(2)), second);
+    assert_eq!(UnixTime::from_millis(2999).as_secs(), 2);
+    assert_eq!(UnixTime::from(SystemTime::UNIX_EPOCH - second), UnixTime::EPOCH);
+    assert_eq!(UnixTime::from(SystemTime::UNIX_EPOCH + second), UnixTime::from_secs(1));
+
+    let clock = ManualClock::at(START);
+    let same = clock.clone();
+    clock.advance(second);
+    assert_eq!((same.now(), same.monotonic()), (START.saturating_add(second), second));
+    clock.step_to(UnixTime::EPOCH);
+    assert_eq!((same.now(), same.monotonic()), (UnixTime::EPOCH, second));
+
+    let system = SystemClock::new();
+    let (first, then) = (system.monotonic(), system.monotonic());
+    assert!(first <= then && system.now() > START.saturating_sub(Duration::from_secs(100_000_000)));
+}
+
+#[test]
+fn every_reason_has_one_stable_name_and_says_what_to_do() {
+    use tenantkit_core::{Door, Reason, Refusal, RefusalCode};
+
+    let kebab = |name: &str| name.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');
+    let names: HashSet<_> = Reason::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(names.len(), Reason::ALL.len());
+    for (at, reason) in Reason::ALL.iter().enumerate() {
+        assert!(kebab(reason.as_str()) && reason.advice().ends_with('.'), "{reason:?}");
+        // What keys a bucket by its place relies on this.
+        assert_eq!(*reason as usize, at);
+    }
+    for code in RefusalCode::ALL {
+        assert!(kebab(code.as_str()));
+        assert!(Reason::ALL.iter().any(|it| it.code() == *code), "{code}");
+    }
+    let wait = std::time::Duration::from_secs(2);
+    let refusal = Refusal::new(Reason::RateExceeded, Door::Permit).retry_after(wait);
+    assert_eq!((refusal.wait(), refusal.door()), (Some(wait), Door::Permit));
+    assert_eq!(refusal.to_string(), "permit refused: the tenant's rate is used up");
+}
+
+#[test]
 fn a_bad_tier_set_is_refused_where_it_is_declared() {
     for bad in [
         &[][..],

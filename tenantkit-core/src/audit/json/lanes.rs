@@ -172,3 +172,120 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Door, Reason, Refusal, UnixTime, audit::AuditAction};
+
+    fn refused(reason: Reason) -> AuditEvent {
+        let refusal = Refusal::new(reason, Door::Request);
+        AuditEvent::new(UnixTime::EPOCH, AuditAction::Refused(refusal))
+    }
+
+    fn counts(work: &Work) -> Vec<u64> {
+        let count = |event: AuditEvent| match event.action {
+            AuditAction::Dropped { count, .. } => count,
+            other => panic!("{other:?}"),
+        };
+        work.dropped.events().map(count).collect()
+    }
+
+    #[test]
+    fn one_kind_leaves_half_of_the_queue_to_the_others() {
+        let lanes = Lanes::new(10);
+        for _ in 0..100 {
+            lanes.record(refused(Reason::Expired));
+        }
+        for _ in 0..4 {
+            lanes.record(refused(Reason::BadSignature));
+        }
+        lanes.record(AuditEvent::new(UnixTime::EPOCH, AuditAction::Granted));
+        lanes.record(refused(Reason::UnknownKey));
+        let work = lanes.next(None);
+        assert_eq!(work.records.len(), 10);
+        assert_eq!(work.records.iter().filter(|it| **it == refused(Reason::Expired)).count(), 5);
+        let mut dropped = counts(&work);
+        dropped.sort_unstable();
+        assert_eq!(dropped, [1, 95]);
+        // What was handed out has left the queue.
+        lanes.record(refused(Reason::Expired));
+        assert_eq!(lanes.next(None).records.len(), 1);
+    }
+
+    #[test]
+    fn a_count_that_does_not_fit_counts_for_what_it_counted() {
+        let lanes = Lanes::new(1);
+        let count = AuditAction::Dropped { reason: Some(Reason::Expired), door: None, count: 7 };
+        lanes.record(refused(Reason::Expired));
+        lanes.record(AuditEvent::new(UnixTime::EPOCH, count));
+        lanes.record(refused(Reason::Expired));
+        assert_eq!(counts(&lanes.next(None)), [8]);
+    }
+
+    #[test]
+    fn commits_are_bounded_and_no_flood_of_records_takes_their_room() {
+        let lanes = Lanes::new(1);
+        for _ in 0..100 {
+            lanes.record(refused(Reason::Expired));
+        }
+        let waiting: Vec<_> =
+            (0..MAX_COMMITS).map(|_| lanes.commit(refused(Reason::Expired))).collect();
+        assert_eq!(lanes.commit(refused(Reason::Expired)).wait(), Err(NotCommitted));
+        let work = lanes.next(None);
+        assert_eq!(work.commits.len(), MAX_COMMITS);
+        for (_, handle) in work.commits {
+            handle.finish(Ok(()));
+        }
+        assert!(waiting.into_iter().all(|commit| commit.wait().is_ok()));
+    }
+
+    #[test]
+    fn a_flush_waits_for_the_last_record_before_it_and_a_commit_for_a_chunk_at_most() {
+        let lanes = Lanes::new(CHUNK * 4);
+        for _ in 0..CHUNK {
+            lanes.record(refused(Reason::Expired));
+            lanes.record(refused(Reason::BadSignature));
+        }
+        let _flushed = lanes.flush();
+        let first = lanes.next(None);
+        assert_eq!((first.records.len(), first.flushes.len(), first.last), (CHUNK, 0, false));
+        let _committed = lanes.commit(refused(Reason::Expired));
+        let second = lanes.next(None);
+        assert_eq!(
+            (second.commits.len(), second.records.len(), second.flushes.len()),
+            (1, CHUNK, 1)
+        );
+    }
+
+    #[test]
+    fn closed_it_hands_out_everything_and_takes_nothing_more() {
+        let lanes = Lanes::new(CHUNK * 4);
+        for _ in 0..=CHUNK / 2 {
+            lanes.record(refused(Reason::Expired));
+            lanes.record(refused(Reason::BadSignature));
+        }
+        lanes.close();
+        assert_eq!(lanes.commit(refused(Reason::Expired)).wait(), Err(NotCommitted));
+        assert_eq!(lanes.flush().wait(), Err(NotCommitted));
+        let first = lanes.next(None);
+        assert_eq!((first.records.len(), first.last), (CHUNK, false));
+        let second = lanes.next(None);
+        assert_eq!((second.records.len(), second.last), (2, true));
+    }
+
+    #[test]
+    fn abandoned_it_answers_everybody() {
+        let lanes = Lanes::new(1);
+        let (committed, flushed) = (lanes.commit(refused(Reason::Expired)), lanes.flush());
+        lanes.abandon();
+        assert_eq!((committed.wait(), flushed.wait()), (Err(NotCommitted), Err(NotCommitted)));
+        assert_eq!(lanes.commit(refused(Reason::Expired)).wait(), Err(NotCommitted));
+    }
+
+    #[test]
+    fn without_work_it_waits_no_longer_than_it_may() {
+        let work = Lanes::new(1).next(Some(Duration::ZERO));
+        assert!(work.records.is_empty() && work.commits.is_empty() && !work.last);
+    }
+}
