@@ -159,8 +159,13 @@ impl Gathered {
             Some((_, first)) => {
                 if first.subject != identity.subject
                     || differ(first.incarnation, identity.incarnation)
+                    || differ(first.actor.as_ref(), identity.actor.as_ref())
                 {
                     return Err(Reason::SourcesDisagree);
+                }
+                // Who really acts is not lost because another proof does not tell.
+                if first.actor.is_none() && identity.actor.is_some() {
+                    Arc::make_mut(first).actor.clone_from(&identity.actor);
                 }
                 // The context lives no longer than the shortest of its proofs.
                 if identity.expires < first.expires {

@@ -137,6 +137,35 @@ fn two_proofs_for_two_incarnations_disagree() {
 }
 
 #[test]
+fn who_really_acts_is_not_lost_between_two_proofs() {
+    let acting = |name, header, actor: Option<&'static str>| {
+        Says::new(name, header, move |_, now| {
+            let identity = identity("acme", "ann", now);
+            let identity = match actor {
+                Some(actor) => identity.actor(subject(actor)),
+                None => identity,
+            };
+            Ok(Some(Claim::Establishes(Arc::new(identity))))
+        })
+    };
+    let judge = |one, other| {
+        let world = World::of(|builder| {
+            builder
+                .establish(acting("word", "x-word", one), Asserts::Any)
+                .establish(acting("other", "x-other", other), Asserts::Any)
+        });
+        world
+            .identify(&[Says::WORD, OTHER], &[("x-word", "acme"), ("x-other", "acme")])
+            .map(|context| context.actor().cloned())
+            .map_err(|it| it.reason())
+    };
+    assert_eq!(judge(None, None), Ok(None));
+    assert_eq!(judge(Some("bob"), None), Ok(Some(subject("bob"))));
+    assert_eq!(judge(None, Some("bob")), Ok(Some(subject("bob"))));
+    assert_eq!(judge(Some("bob"), Some("eve")), Err(Reason::SourcesDisagree));
+}
+
+#[test]
 fn a_source_that_does_not_hold_is_never_skipped_for_another() {
     let world = world();
     for headers in [[("x-word", "acme"), ("x-other", "?")], [("x-word", "?"), ("x-other", "acme")]]
