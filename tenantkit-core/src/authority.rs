@@ -140,17 +140,18 @@ impl Authority {
             return Ok(Arc::clone(token));
         }
         let now = self.now();
-        if let Some(minted) = context.minted().load().as_ref().filter(|it| now < it.expires) {
-            return Ok(Arc::clone(&minted.token));
+        let mut minted = context.minted();
+        if let Some(kept) = minted.as_ref().filter(|kept| now < kept.until) {
+            return Ok(Arc::clone(&kept.token));
         }
         let tokens = self.0.txn_tokens.as_ref().ok_or(Reason::CannotMint);
-        let (token, expires) =
+        let (token, until) =
             tokens.and_then(|tokens| tokens.mint(context, now)).map_err(|reason| {
                 let refusal = Refusal::new(reason, Door::Mint);
                 self.audit_refusal(refusal, Some(context.tenant()), |event| event.of(context));
                 refusal
             })?;
-        context.minted().store(Some(Arc::new(Minted { token: Arc::clone(&token), expires })));
+        *minted = Some(Minted { token: Arc::clone(&token), until });
         Ok(token)
     }
 

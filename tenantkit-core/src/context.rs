@@ -1,8 +1,9 @@
 //! [`TenantContext`]: who is acting, as verified.
 
-use std::{fmt, sync::Arc};
-
-use arc_swap::ArcSwapOption;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use crate::{
     Authority, Door, Identity, Incarnation, Refusal, RoutingEpoch, Source, SourceSet, Subject,
@@ -31,13 +32,13 @@ struct Issued {
     txn: Text,
     provenance: Provenance,
     /// The token that goes with outbound calls, minted at the first.
-    minted: ArcSwapOption<Minted>,
+    minted: Mutex<Option<Minted>>,
 }
 
-/// A token that was minted for a context.
+/// A token that was minted for a context, and until when it is used again.
 pub(crate) struct Minted {
     pub(crate) token: Arc<str>,
-    pub(crate) expires: UnixTime,
+    pub(crate) until: UnixTime,
 }
 
 /// What proved an identity, and what agreed with it.
@@ -179,7 +180,7 @@ impl TenantContext {
             tier,
             txn,
             provenance,
-            minted: ArcSwapOption::empty(),
+            minted: Mutex::new(None),
         }))
     }
 
@@ -187,8 +188,9 @@ impl TenantContext {
         &self.0.identity
     }
 
-    pub(crate) fn minted(&self) -> &ArcSwapOption<Minted> {
-        &self.0.minted
+    pub(crate) fn minted(&self) -> MutexGuard<'_, Option<Minted>> {
+        // What is under the lock is replaced as a whole.
+        self.0.minted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -168,7 +168,9 @@ fn take<'a>(
     if value.len() > MAX_IDENTITY_HEADER_LEN {
         return Err(Reason::OversizeHeader);
     }
-    if value.is_empty() || !value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+    // A fold and not `all`, which would stop early and so look at one byte at a time.
+    let is_printable = value.iter().fold(true, |yes, byte| yes & matches!(byte, b' '..=b'~'));
+    if value.is_empty() || !is_printable {
         return Err(Reason::MalformedHeader);
     }
     values[at] = std::str::from_utf8(value).ok();
