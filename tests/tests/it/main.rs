@@ -1,5 +1,11 @@
 //! What crosses crates: acmedocs and small services of a few lines, over real sockets, on a real
 //! Postgres, called by clients that share no code with what they call.
 
+mod database_down;
+mod directory;
 mod foreign;
+mod forgeries;
+mod leaks;
+mod quickstart;
+mod service;
 mod support;

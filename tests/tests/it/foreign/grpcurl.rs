@@ -91,7 +91,8 @@ async fn a_wrong_argument_is_told_and_another_tenants_document_is_not_found() {
     let acme = grpcurl.token("acme");
     let theirs = format!(r#"{{"id":"{id}","title":"mine"}}"#);
     for method in ["Update", "Delete"] {
-        let message = if method == "Update" { theirs.clone() } else { format!(r#"{{"id":"{id}"}}"#) };
+        let message =
+            if method == "Update" { theirs.clone() } else { format!(r#"{{"id":"{id}"}}"#) };
         let answer = grpcurl.call(&[&acme], method, &message).await;
         assert!(answer.stderr.contains("Code: NotFound"), "{}", answer.stderr);
     }
