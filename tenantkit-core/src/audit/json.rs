@@ -81,6 +81,8 @@ use super::{AuditEvent, AuditSink, Commit};
 ///   recording stops, and is counted, until a file is moved away. Commits go on, as far as the disk
 ///   does.
 ///
+/// It is for one process: two that rotate one file would take it from each other.
+///
 /// Dropping it writes what is queued, and waits for that. A process that exits without dropping it
 /// loses what was recorded and not yet written, and nothing that was committed.
 pub struct JsonLinesSink {

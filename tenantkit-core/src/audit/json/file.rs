@@ -163,7 +163,7 @@ impl Open {
             file.read_exact(&mut last)?;
             torn = last != *b"\n";
         }
-        if regular {
+        if regular && len == 0 {
             // A file whose name is not on the disk is lost with everything in it.
             #[cfg(unix)]
             File::open(folder(path))?.sync_all()?;
