@@ -2,14 +2,21 @@
 
 mod build;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 pub use build::TenantPoolBuilder;
+use futures_core::future::BoxFuture;
 use sqlx::PgPool;
 use tenantkit_core::{Authority, Door, SystemWork, TenantContext, Tier};
 
 use crate::{
-    Error, SystemTx, TenantConn, TenantTx,
+    AsTenant, Error, SystemTx, TenantConn, TenantTx,
     bind::{Binding, Mode},
     error::is_dead,
     lease::{Home, Lease},
@@ -87,8 +94,8 @@ impl TenantPool {
     /// # Cancellation
     ///
     /// Nothing is left behind.
-    pub async fn begin(&self, tenant: &TenantContext) -> Result<TenantTx, Error> {
-        self.begin_as(tenant, false).await
+    pub fn begin(&self, tenant: impl AsTenant) -> Begin<'_> {
+        self.begin_as(tenant.as_tenant().clone(), false)
     }
 
     /// Begins a transaction of this tenant in which nothing can be written.
@@ -100,8 +107,8 @@ impl TenantPool {
     /// # Cancellation
     ///
     /// As [`TenantPool::begin`].
-    pub async fn begin_read_only(&self, tenant: &TenantContext) -> Result<TenantTx, Error> {
-        self.begin_as(tenant, true).await
+    pub fn begin_read_only(&self, tenant: impl AsTenant) -> Begin<'_> {
+        self.begin_as(tenant.as_tenant().clone(), true)
     }
 
     /// Begins a transaction of the service itself, in which no policy shows a tenant's rows.
@@ -138,12 +145,33 @@ impl TenantPool {
         self.0.pool.num_idle()
     }
 
-    async fn begin_as(&self, tenant: &TenantContext, read_only: bool) -> Result<TenantTx, Error> {
-        self.0.authority.check(tenant, Door::Transaction)?;
-        let mode = Mode { read_only, statement_timeout: self.0.timeouts.of(tenant.tier()) };
-        let binding = Binding::Tenant(*tenant.tenant());
-        let session = begin(&self.0.pool, &self.0.home, binding, mode).await?;
-        Ok(TenantTx::new(TenantConn::new(session, tenant.clone())))
+    fn begin_as(&self, tenant: TenantContext, read_only: bool) -> Begin<'_> {
+        let Inner { pool, home, authority, timeouts } = &*self.0;
+        Begin(Box::pin(async move {
+            authority.check(&tenant, Door::Transaction)?;
+            let mode = Mode { read_only, statement_timeout: timeouts.of(tenant.tier()) };
+            let session = begin(pool, home, Binding::Tenant(*tenant.tenant()), mode).await?;
+            Ok(TenantTx::new(TenantConn::new(session, tenant)))
+        }))
+    }
+}
+
+/// A transaction that is about to begin. It comes from [`TenantPool::begin`], and has a name so that
+/// the compiler complains once, and not at each `await`, about what is no tenant.
+#[must_use = "a transaction begins when it is awaited"]
+pub struct Begin<'a>(BoxFuture<'a, Result<TenantTx, Error>>);
+
+impl Future for Begin<'_> {
+    type Output = Result<TenantTx, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Begin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begin").finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,10 @@ mod postgres {
     mod begin;
     mod cancel;
     mod commit;
+    mod doors;
     pub(crate) mod fixture;
+    mod outage;
+    mod pgbouncer;
     mod session;
     mod statements;
 }

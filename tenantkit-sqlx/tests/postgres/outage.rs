@@ -1,0 +1,120 @@
+//! Postgres is down, restarted, slow, or busy.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use sqlx::postgres::PgPoolOptions;
+use tenantkit_core::{Reason, RefusalCode};
+use tenantkit_sqlx::{Error, TenantPool};
+use throwaway::{Postgres, PostgresVersion};
+
+use super::fixture::{Fixture, on_each_server};
+
+fn is_unavailable(error: &Error) {
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    let refusal = error.refusal().unwrap();
+    assert_eq!(refusal.reason(), Reason::DependencyUnavailable);
+    assert_eq!(refusal.code(), RefusalCode::Overloaded);
+    assert!(refusal.wait().is_some());
+}
+
+async fn once(pool: &TenantPool, fixture: &Fixture) -> Result<(), Error> {
+    let mut tx = pool.begin(&fixture.acme()).await?;
+    sqlx::query("SELECT title FROM documents").fetch_all(&mut tx).await?;
+    tx.commit().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_may_restart_under_load_and_the_pool_recovers_by_itself() {
+    // Its own, because it is stopped.
+    let server: &'static Postgres =
+        Box::leak(Box::new(Postgres::start(PostgresVersion::System).unwrap()));
+    let fixture = Fixture::new(server);
+    let options =
+        PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_millis(500));
+    let pool = TenantPool::builder(fixture.authority())
+        .options(options)
+        .connect(&fixture.database.url(&fixture.serving))
+        .await
+        .unwrap();
+    let load = async || {
+        let all = (0..8).map(|_| once(&pool, &fixture));
+        futures_util::future::join_all(all).await
+    };
+    for result in load().await {
+        result.unwrap();
+    }
+    let under_load = tokio::spawn({
+        let pool = pool.clone();
+        let acme = fixture.acme();
+        async move {
+            let mut tx = pool.begin(&acme).await?;
+            sqlx::query("SELECT pg_sleep(60)").execute(&mut tx).await?;
+            tx.commit().await
+        }
+    });
+    while pool.idle() == 4 {
+        tokio::task::yield_now().await;
+    }
+    server.stop().unwrap();
+    is_unavailable(&under_load.await.unwrap().unwrap_err());
+    for result in load().await {
+        is_unavailable(&result.unwrap_err());
+    }
+    server.restart().unwrap();
+    for result in load().await {
+        result.unwrap();
+    }
+    assert!(pool.size() <= 4);
+    server.stop().unwrap();
+}
+
+on_each_server! {
+    async fn dead_connections_are_replaced_and_nobody_notices(fixture: &Fixture) {
+        let (link, _) = fixture.over_link().await;
+        let url = fixture.database.url_through(&link, &fixture.serving);
+        let pool = fixture.builder(3).connect(&url).await.unwrap();
+        let acme = fixture.acme();
+        let all = (0..3).map(|_| pool.begin(&acme).map(Result::unwrap));
+        drop(futures_util::future::join_all(all).await);
+        while pool.idle() < 3 {
+            tokio::task::yield_now().await;
+        }
+        link.cut();
+        once(&pool, fixture).await.unwrap();
+        once(&pool, fixture).await.unwrap();
+    }
+
+    async fn a_pool_with_nothing_free_says_when_to_come_back(fixture: &Fixture) {
+        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(50));
+        let pool = TenantPool::builder(fixture.authority())
+            .options(options)
+            .connect(&fixture.database.url(&fixture.serving))
+            .await
+            .unwrap();
+        let held = pool.begin(&fixture.acme()).await.unwrap();
+        is_unavailable(&pool.begin(&fixture.globex()).await.unwrap_err());
+        drop(held);
+        once(&pool, fixture).await.unwrap();
+    }
+
+    async fn a_server_that_does_not_answer_is_not_waited_for_without_end(fixture: &Fixture) {
+        let (link, _) = fixture.over_link().await;
+        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(200));
+        let pool = TenantPool::builder(fixture.authority())
+            .options(options)
+            .connect(&fixture.database.url_through(&link, &fixture.serving))
+            .await
+            .unwrap();
+        once(&pool, fixture).await.unwrap();
+        while pool.idle() == 0 {
+            tokio::task::yield_now().await;
+        }
+        link.set_delay(Duration::from_secs(60));
+        is_unavailable(&pool.begin(&fixture.acme()).await.unwrap_err());
+        link.set_delay(Duration::ZERO);
+        link.cut();
+        once(&pool, fixture).await.unwrap();
+    }
+}
