@@ -4,7 +4,7 @@ mod claims;
 mod jwks;
 mod policy;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 pub use self::{
     jwks::Jwks,
@@ -14,6 +14,7 @@ use crate::{
     Asserts, BuildError, Claim, Identity, IdentitySource, Presented, Reason, Source, UnixTime,
     jws::{
         Compact, Header,
+        budget::FailureBudget,
         cache::{KeyWindow, Verified, VerifiedCache},
     },
 };
@@ -26,6 +27,7 @@ const SCHEME: &str = "bearer";
 pub(crate) struct Bearers {
     issuers: Vec<Issuer>,
     cache: VerifiedCache,
+    budget: FailureBudget,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,7 @@ impl Bearers {
     pub(crate) fn new(
         registered: Vec<(Jwks, BearerPolicy)>,
         cache_bytes: u64,
+        failures_per_second: u32,
     ) -> Result<Self, BuildError> {
         let mut issuers: Vec<Issuer> = Vec::new();
         for (jwks, policy) in registered {
@@ -48,10 +51,19 @@ impl Bearers {
             }
             issuers.push(Issuer { jwks, policy });
         }
-        Ok(Self { issuers, cache: VerifiedCache::new(cache_bytes) })
+        Ok(Self {
+            issuers,
+            cache: VerifiedCache::new(cache_bytes),
+            budget: FailureBudget::new(failures_per_second),
+        })
     }
 
-    fn verify(&self, token: &str, now: UnixTime) -> Result<Arc<Identity>, Reason> {
+    fn verify(
+        &self,
+        peer: Option<SocketAddr>,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<Arc<Identity>, Reason> {
         if let Some(known) = self.cache.get(token) {
             let issuer = &self.issuers[known.issuer];
             if known.generation == issuer.jwks.load().generation {
@@ -59,13 +71,18 @@ impl Bearers {
                 return issuer.bound(known.identity);
             }
         }
-        let verified = self.examine(token, now)?;
+        let verified = self.examine(peer, token, now)?;
         let (issuer, identity) = (verified.issuer, Arc::clone(&verified.identity));
         self.cache.insert(token.into(), verified);
         self.issuers[issuer].bound(identity)
     }
 
-    fn examine(&self, token: &str, now: UnixTime) -> Result<Verified, Reason> {
+    fn examine(
+        &self,
+        peer: Option<SocketAddr>,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<Verified, Reason> {
         let compact = Compact::split(token)?;
         let header = compact.header()?;
         let header = Header::read(&header)?;
@@ -86,7 +103,8 @@ impl Bearers {
         if !issuer.policy.admits_algorithm(algorithm) || !header.is_signed_by(algorithm) {
             return Err(Reason::UnknownKey);
         }
-        compact.verify(key)?;
+        self.budget.check(peer, now)?;
+        compact.verify(key).inspect_err(|_| self.budget.charge(peer, now))?;
 
         let (identity, validity) = claims.identity(&issuer.policy)?;
         validity.check(now, issuer.policy.bounds())?;
@@ -121,7 +139,8 @@ impl IdentitySource for Bearers {
         let Some(token) = presented.header(HEADER).map(bearer_token).transpose()?.flatten() else {
             return Ok(None);
         };
-        self.verify(token, now).map(|identity| Some(Claim::Establishes(identity)))
+        let identity = self.verify(presented.peer().addr, token, now)?;
+        Ok(Some(Claim::Establishes(identity)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! extensions, white space and stray bits in base64url, a member that stands twice anywhere in the
 //! JSON. Both kinds of token, [`TxnTokens`](crate::TxnTokens) and bearer tokens, are read by it.
 
+pub(crate) mod budget;
 pub(crate) mod cache;
 pub(crate) mod claims;
 mod crypto;

@@ -31,7 +31,7 @@ mod key;
 mod key_set;
 mod mint;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use self::claims::Expected;
 pub use self::{
@@ -42,6 +42,7 @@ use crate::{
     Claim, Identity, IdentitySource, InvalidText, Presented, Reason, Source, Text, UnixTime,
     jws::{
         Compact, Header,
+        budget::FailureBudget,
         cache::{Verified, VerifiedCache},
         claims::Bounds,
         jwk::KeyError,
@@ -50,6 +51,7 @@ use crate::{
 
 const HEADER: &str = "txn-token";
 const TYP: &str = "txntoken+jwt";
+const FAILURES_PER_SECOND: u32 = 1000;
 
 /// Verifies transaction tokens, and mints them where there is a signing key. A clone shares keys and
 /// cache.
@@ -62,6 +64,7 @@ pub struct TxnTokens {
     lifetime: Duration,
     bounds: Bounds,
     cache: VerifiedCache,
+    budget: FailureBudget,
 }
 
 impl TxnTokens {
@@ -83,6 +86,7 @@ impl TxnTokens {
                 leeway: Duration::from_secs(5),
             },
             cache: VerifiedCache::new(8 * 1024 * 1024),
+            budget: FailureBudget::new(FAILURES_PER_SECOND),
         })
     }
 
@@ -126,6 +130,14 @@ impl TxnTokens {
         Self { cache: VerifiedCache::new(max_bytes), ..self }
     }
 
+    /// How many signatures that do not hold are checked for one peer in a second, before its tokens
+    /// are refused unseen. 1000 unless told. It is the peer of the connection: behind a proxy all
+    /// share the proxy's, and only for tokens that are not in the cache.
+    #[must_use]
+    pub fn failures_per_second(self, at_most: u32) -> Self {
+        Self { budget: FailureBudget::new(at_most), ..self }
+    }
+
     /// The keys, to be replaced while this runs.
     #[must_use]
     pub const fn keys(&self) -> &KeySet {
@@ -138,6 +150,15 @@ impl TxnTokens {
     ///
     /// Why it does not hold.
     pub fn verify(&self, token: &str, now: UnixTime) -> Result<Arc<Identity>, Reason> {
+        self.verify_from(None, token, now)
+    }
+
+    fn verify_from(
+        &self,
+        peer: Option<SocketAddr>,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<Arc<Identity>, Reason> {
         if let Some(known) = self.cache.get(token)
             && known.generation == self.keys.load().generation
         {
@@ -145,7 +166,7 @@ impl TxnTokens {
             return Ok(known.identity);
         }
         let token: Arc<str> = token.into();
-        let verified = self.examine(&token, now)?;
+        let verified = self.examine(peer, &token, now)?;
         let identity = Arc::clone(&verified.identity);
         self.cache.insert(token, verified);
         Ok(identity)
@@ -156,7 +177,12 @@ impl TxnTokens {
         if known.key.contains(now) { Ok(()) } else { Err(Reason::UnknownKey) }
     }
 
-    fn examine(&self, token: &Arc<str>, now: UnixTime) -> Result<Verified, Reason> {
+    fn examine(
+        &self,
+        peer: Option<SocketAddr>,
+        token: &Arc<str>,
+        now: UnixTime,
+    ) -> Result<Verified, Reason> {
         let compact = Compact::split(token)?;
         let header = compact.header()?;
         let header = Header::read(&header)?;
@@ -170,7 +196,8 @@ impl TxnTokens {
         if !is_in_terms || !header.is_signed_by(key.algorithm()) {
             return Err(Reason::UnknownKey);
         }
-        compact.verify(&key.key)?;
+        self.budget.check(peer, now)?;
+        compact.verify(&key.key).inspect_err(|_| self.budget.charge(peer, now))?;
 
         let expected = Expected {
             trust_domain: &self.trust_domain,
@@ -200,6 +227,7 @@ impl IdentitySource for TxnTokens {
 
     fn claim(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Claim>, Reason> {
         let Some(token) = presented.header(HEADER) else { return Ok(None) };
-        self.verify(token, now).map(|identity| Some(Claim::Establishes(identity)))
+        let identity = self.verify_from(presented.peer().addr, token, now)?;
+        Ok(Some(Claim::Establishes(identity)))
     }
 }

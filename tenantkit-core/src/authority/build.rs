@@ -37,6 +37,7 @@ pub struct AuthorityBuilder {
     sampling: Sampling,
     bearers: Vec<(Jwks, BearerPolicy)>,
     bearer_cache: u64,
+    bearer_failures: u32,
     txn_tokens: Option<TxnTokens>,
     sources: Vec<(Box<dyn IdentitySource>, Option<Asserts>)>,
     capabilities: Vec<Capability>,
@@ -104,6 +105,7 @@ impl AuthorityBuilder {
             },
             bearers: Vec::new(),
             bearer_cache: 8 * 1024 * 1024,
+            bearer_failures: 1000,
             txn_tokens: None,
             sources: Vec::new(),
             capabilities: Vec::new(),
@@ -122,6 +124,14 @@ impl AuthorityBuilder {
     #[must_use]
     pub fn bearer_cache(self, max_bytes: u64) -> Self {
         Self { bearer_cache: max_bytes, ..self }
+    }
+
+    /// How many bearer tokens whose signature does not hold are checked for one peer in a second,
+    /// before its tokens are refused unseen. 1000 unless told. It is the peer of the connection:
+    /// behind a proxy all share the proxy's, and only for tokens that are not in the cache.
+    #[must_use]
+    pub fn bearer_failures_per_second(self, at_most: u32) -> Self {
+        Self { bearer_failures: at_most, ..self }
     }
 
     /// Verifies transaction tokens, and mints them where there is a signing key:
@@ -243,7 +253,7 @@ impl AuthorityBuilder {
         }
         if !self.bearers.is_empty() {
             let registered = std::mem::take(&mut self.bearers);
-            let bearers = Bearers::new(registered, self.bearer_cache)?;
+            let bearers = Bearers::new(registered, self.bearer_cache, self.bearer_failures)?;
             all.push((Box::new(bearers), Some(Asserts::Any)));
         }
         all.append(&mut self.sources);

@@ -1,0 +1,84 @@
+//! [`FailureBudget`]: how much of this process's time an unknown peer may spend on bad signatures.
+
+use std::{
+    collections::hash_map::RandomState,
+    fmt,
+    hash::BuildHasher,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{Reason, UnixTime};
+
+/// Peers share so many counters.
+const SLOTS: usize = 4096;
+
+/// Counts, for each peer and second, the signatures that did not hold. Past the bound the peer's
+/// tokens are refused without a look at their signature, until the second is over; what is in the
+/// cache is not affected, and neither is anybody else.
+///
+/// Memory is fixed: a peer (an IPv4 address, or the /64 of an IPv6 address) has one of 4096 counters,
+/// which a key of this process chooses, so two peers meet in one rarely, and not by their choice.
+/// Behind a proxy all share the proxy's.
+#[derive(Clone)]
+pub(crate) struct FailureBudget {
+    slots: Arc<[AtomicU64]>,
+    hasher: RandomState,
+    per_second: u32,
+}
+
+impl FailureBudget {
+    pub(crate) fn new(per_second: u32) -> Self {
+        let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
+        Self { slots, hasher: RandomState::new(), per_second }
+    }
+
+    /// Whether the peer has something left.
+    pub(crate) fn check(&self, peer: Option<SocketAddr>, now: UnixTime) -> Result<(), Reason> {
+        let (second, failed) = parts(self.slot(peer).load(Ordering::Relaxed));
+        let is_spent = second == this(now) && failed >= self.per_second;
+        if is_spent { Err(Reason::LoadShed) } else { Ok(()) }
+    }
+
+    /// A signature of the peer's did not hold.
+    pub(crate) fn charge(&self, peer: Option<SocketAddr>, now: UnixTime) {
+        let this = this(now);
+        let _ = self.slot(peer).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| {
+            let (second, failed) = parts(slot);
+            let failed = if second == this { failed.saturating_add(1) } else { 1 };
+            Some(u64::from(this) << 32 | u64::from(failed))
+        });
+    }
+
+    fn slot(&self, peer: Option<SocketAddr>) -> &AtomicU64 {
+        let network = peer.map(|peer| match peer.ip().to_canonical() {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
+        });
+        #[expect(clippy::cast_possible_truncation, reason = "only its low bits count")]
+        let at = self.hasher.hash_one(network) as usize % SLOTS;
+        &self.slots[at]
+    }
+}
+
+impl fmt::Debug for FailureBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailureBudget")
+            .field("per_second", &self.per_second)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The second, in the 32 bits that a slot has for it.
+#[expect(clippy::cast_possible_truncation, reason = "equal seconds stay equal")]
+fn this(now: UnixTime) -> u32 {
+    now.as_secs() as u32
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "two halves")]
+fn parts(slot: u64) -> (u32, u32) {
+    ((slot >> 32) as u32, slot as u32)
+}
