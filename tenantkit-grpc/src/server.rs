@@ -36,6 +36,13 @@
 //! assert_eq!(refused.headers()["grpc-status"], "16"); // UNAUTHENTICATED
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # When the context expires
+//!
+//! A handler that is at work may finish, and its body goes on for the authority's
+//! [grace](tenantkit_core::Authority::grace); then no frame passes ([`TenantBody`]). What the caller
+//! uploads is cut at the same moment, where the request's body is axum's or tonic's and the feature
+//! of that name is on.
 
 mod body;
 mod deadline;
@@ -44,6 +51,7 @@ mod layer;
 mod peer;
 mod service;
 mod span;
+mod upload;
 
 pub use body::TenantBody;
 pub use future::ResponseFuture;

@@ -13,7 +13,7 @@ use tenantkit_core::{
 };
 use tower_service::Service;
 
-use super::{ResponseFuture, TenantBody, deadline::Deadline, peer, span::Span};
+use super::{ResponseFuture, TenantBody, deadline::Deadline, peer, span::Span, upload};
 use crate::{BoxError, protocol::Protocol, refusal::Challenge};
 
 /// What a [`TenantLayer`](super::TenantLayer) makes of a service.
@@ -46,6 +46,7 @@ impl<S> TenantService<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for TenantService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ReqBody: Body + 'static,
     ResBody: Body<Data: From<Bytes>, Error: Into<BoxError>>,
 {
     type Response = Response<TenantBody<ResBody>>;
@@ -56,7 +57,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let protocol = Protocol::of(request.headers());
         let scoped = self.identify(&request).and_then(|context| {
             let scope = context.scope(())?;
@@ -69,6 +70,7 @@ where
         let span = Span::of(&context);
         let deadline = Deadline::of(&context);
         // Whatever stood there did not come through this layer.
+        let mut request = request.map(|body| upload::bound(body, &context));
         request.extensions_mut().insert(context);
         let inner = &mut self.inner;
         let work = Pin::new(&mut scope).then(|| span.within(|| inner.call(request)));

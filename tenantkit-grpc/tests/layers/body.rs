@@ -14,7 +14,7 @@ use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tenantkit_core::Reason;
-use tenantkit_grpc::{Cut, TenantLayer, server::TenantBody};
+use tenantkit_grpc::{BoxError, Cut, TenantLayer, server::TenantBody};
 use tower::{ServiceExt, service_fn};
 
 use crate::world::{GRACE, LIFE, World, current, request};
@@ -236,4 +236,39 @@ fn a_handler_that_panics_leaves_no_scope_behind() {
     let call = std::panic::AssertUnwindSafe(|| tenantkit_core::test_util::block_on(call));
     assert!(std::panic::catch_unwind(call).is_err());
     assert_eq!(current(), None);
+}
+
+/// An upload without an end, to a handler that reads two frames of it with the deadline in between.
+async fn upload<B>(upload: B) -> (World, Option<BoxError>)
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin + 'static,
+{
+    let world = World::new();
+    let error = Mutex::new(None);
+    let clock = world.clock.clone();
+    let service = world.inner_layer().layer(service_fn(async |request: Request<B>| {
+        let mut upload = request.into_body();
+        assert!(upload.frame().await.unwrap().is_ok());
+        clock.advance(LIFE + GRACE);
+        *error.lock().unwrap() = upload.frame().await.unwrap().err().map(Into::into);
+        Ok::<_, Infallible>(Response::new(Body::empty()))
+    }));
+    let request = request(&[("txn-token", &world.txn_token("acme"))]).map(|_| upload);
+    service.oneshot(request).await.unwrap();
+    (world, error.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn an_upload_is_cut_as_well() {
+    let endless = || Telling { log: Log::default(), frames: usize::MAX, idles: true };
+    let (_, error) = upload(Body::new(endless())).await;
+    let error = error.expect("cut");
+    assert!(
+        std::error::Error::source(&*error).is_some_and(<dyn std::error::Error>::is::<Cut>),
+        "{error:?}"
+    );
+
+    let (_, error) = upload(tonic::body::Body::new(endless())).await;
+    let status = *error.expect("cut").downcast::<tonic::Status>().expect("a status");
+    assert_eq!(status.code(), tonic::Code::Unauthenticated);
 }
