@@ -139,18 +139,22 @@ impl Authority {
         if let Some(token) = &context.identity().token {
             return Ok(Arc::clone(token));
         }
+        self.minted(context).map_err(|reason| {
+            let refusal = Refusal::new(reason, Door::Mint);
+            self.audit_refusal(refusal, Some(context.tenant()), |event| event.of(context));
+            refusal
+        })
+    }
+
+    /// Under the context's lock, which is free again before a sink is told of a failure.
+    fn minted(&self, context: &TenantContext) -> Result<Arc<str>, Reason> {
         let now = self.now();
         let mut minted = context.minted();
         if let Some(kept) = minted.as_ref().filter(|kept| now < kept.until) {
             return Ok(Arc::clone(&kept.token));
         }
-        let tokens = self.0.txn_tokens.as_ref().ok_or(Reason::CannotMint);
-        let (token, until) =
-            tokens.and_then(|tokens| tokens.mint(context, now)).map_err(|reason| {
-                let refusal = Refusal::new(reason, Door::Mint);
-                self.audit_refusal(refusal, Some(context.tenant()), |event| event.of(context));
-                refusal
-            })?;
+        let tokens = self.0.txn_tokens.as_ref().ok_or(Reason::CannotMint)?;
+        let (token, until) = tokens.mint(context, now)?;
         *minted = Some(Minted { token: Arc::clone(&token), until });
         Ok(token)
     }

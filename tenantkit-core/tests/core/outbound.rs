@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tenantkit_core::{
-    Algorithm, Asserts, AuditAction, Door, KeySet, KeyTerms, KeyUse, Reason, RefusalCode,
-    SigningKey, Source, TxnTokens,
+    Algorithm, Asserts, AuditAction, AuditEvent, AuditSink, Commit, Door, KeySet, KeyTerms, KeyUse,
+    Reason, RefusalCode, SigningKey, Source, TenantContext, TxnTokens,
 };
 
 use crate::world::{LIFE, Says, World};
@@ -70,6 +70,32 @@ fn a_service_without_a_key_cannot_mint() {
         assert_eq!(world.last_event().action, AuditAction::Refused(refusal));
         assert_eq!(world.last_event().tenant, Some(*acme.tenant()));
     }
+}
+
+#[test]
+fn a_sink_that_makes_a_call_about_a_failed_call_does_not_deadlock() {
+    #[derive(Debug, Default)]
+    struct Calls(std::sync::OnceLock<TenantContext>);
+    impl AuditSink for Calls {
+        fn record(&self, event: AuditEvent) {
+            if let (Some(context), AuditAction::Refused(refusal)) = (self.0.get(), event.action)
+                && refusal.door() == Door::Mint
+            {
+                // Refused again, and told again, until the sampler has had enough.
+                let _ = context.authority().outbound_token(context);
+            }
+        }
+        fn commit(&self, event: AuditEvent) -> Commit {
+            self.record(event);
+            Commit::ready(Ok(()))
+        }
+    }
+    let sink = Arc::new(Calls::default());
+    let world =
+        World::of(|builder| builder.establish(Says::word(), Asserts::Any).audit(Arc::clone(&sink)));
+    let acme = world.context("acme");
+    sink.0.set(acme.clone()).unwrap();
+    assert!(world.authority.outbound_token(&acme).is_err());
 }
 
 #[test]
