@@ -1,5 +1,40 @@
 //! One verified tenant from the request to the row.
-#![doc = ""]
+//!
+//! A [`TenantContext`] can only come from a verified source, and every door to a shared resource asks
+//! for one: an inbound request ([`TenantLayer`]), an outbound call ([`TenantClientLayer`]), a
+//! transaction ([`TenantPool`]), the key of a cache ([`TenantContext::key`]). Where it is missing,
+//! malformed, expired, forged or in disagreement, the door refuses. Nothing falls back to a default.
+//!
+//! This crate is the face of the family: one dependency, a feature for each part.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `http` | the layers for any `tower` HTTP service |
+//! | `axum` | [`TenantContext`] as an extractor, [`Error`] as an answer |
+//! | `tonic` | the layers on tonic servers and channels, [`Error`] as a status |
+//! | `sqlx` | [`TenantPool`] and what hangs on it |
+//! | `tokio` | [`task::spawn`] and its kin, which carry the scope; bodies that are cut in time |
+//! | `tracing` | spans that carry the tenant, audit events as `tracing` events |
+//! | `test-util` | an authority for tests |
+//!
+//! ```
+//! use tenantkit::{prelude::*, test_util::TestAuthority};
+//!
+//! // For tests. A service builds its own, from keys and policies.
+//! let authority = TestAuthority::new();
+//! let tenant: TenantContext = authority.context("acme");
+//!
+//! // A key that no other tenant's equals, whatever the rest of it is.
+//! assert_eq!(tenant.key("report-7")?.to_string(), "acme:1:report-7");
+//!
+//! // Outside any scope there is nobody, and nobody is a refusal.
+//! assert!(TenantContext::current().is_err());
+//! tenant.in_scope(|| assert_eq!(TenantContext::current().unwrap().tenant(), "acme"))?;
+//! # Ok::<(), tenantkit::Refusal>(())
+//! ```
+//!
+//! The README has the quickstart, `docs/guide.md` the rest, and `examples/acmedocs` a service to copy.
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(feature = "axum", feature = "sqlx", feature = "tonic"))]
