@@ -30,13 +30,15 @@ mod claims;
 mod key;
 mod key_set;
 mod mint;
+mod terms;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use self::claims::Expected;
 pub use self::{
-    key::{KeyTerms, KeyUse, SecretJwk, SigningKey, VerifyingKey},
+    key::{SecretJwk, SigningKey, VerifyingKey},
     key_set::KeySet,
+    terms::{KeyTerms, KeyUse},
 };
 use crate::{
     Claim, Identity, IdentitySource, InvalidText, Presented, Reason, Source, Text, UnixTime,

@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use ring::rand::{SecureRandom, SystemRandom};
-
 use super::{Authority, Capability, DangerousBuilder, Inner, Registered, Role, Transactions};
 use crate::{
     Asserts, AuditSink, BearerPolicy, Clock, Jwks, Source, SourceSet, SystemClock, TenantDirectory,
@@ -15,6 +13,7 @@ use crate::{
     audit::{Auditor, Sampling},
     bearer::Bearers,
     inbound::{MAX_IDENTITY_HEADERS, is_alike},
+    jws,
     source::IdentitySource,
 };
 
@@ -303,7 +302,5 @@ fn is_header_name(name: &str) -> bool {
 }
 
 fn random() -> Result<u64, BuildError> {
-    let mut bytes = [0; 8];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| BuildError::NoRandomness)?;
-    Ok(u64::from_ne_bytes(bytes))
+    jws::random().map(u64::from_ne_bytes).map_err(|_| BuildError::NoRandomness)
 }

@@ -1,124 +1,16 @@
-//! Keys of our own tokens: what each is for, and for how long.
+//! Keys of our own tokens.
 
 use std::{fmt, sync::Arc};
 
 use base64::Engine;
 use serde_json::{Map, Value};
 
-use crate::{
-    Text, UnixTime,
-    jws::{
-        Algorithm, BASE64, PrivateKey, PublicKey,
-        cache::KeyWindow,
-        json::Str,
-        jwk::{self, Jwk, KeyError},
-        random,
-    },
+use super::terms::KeyTerms;
+use crate::jws::{
+    Algorithm, BASE64, PrivateKey, PublicKey,
+    jwk::{self, Jwk, KeyError},
+    random,
 };
-
-/// What a key signs. It is refused for anything else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyUse {
-    /// Transaction tokens.
-    Txn,
-    /// Envelopes of records.
-    Envelope,
-    /// Jobs.
-    Job,
-}
-
-impl KeyUse {
-    const ALL: [Self; 3] = [Self::Txn, Self::Envelope, Self::Job];
-
-    /// Its name: the member `tenantkit_use` of a JWK.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Txn => "txn",
-            Self::Envelope => "envelope",
-            Self::Job => "job",
-        }
-    }
-}
-
-/// On which terms a key is trusted: its name, what it signs, whose it is, and from when until when.
-/// It is refused outside them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyTerms {
-    kid: Text,
-    key_use: KeyUse,
-    workload: Text,
-    window: KeyWindow,
-}
-
-impl KeyTerms {
-    /// The key `kid` of `workload`, without a bound in time.
-    #[must_use]
-    pub const fn new(kid: Text, key_use: KeyUse, workload: Text) -> Self {
-        Self { kid, key_use, workload, window: KeyWindow::ALWAYS }
-    }
-
-    /// Only from `from` on, and no longer at `until`.
-    #[must_use]
-    pub fn valid(self, from: UnixTime, until: UnixTime) -> Self {
-        Self { window: KeyWindow { from, until }, ..self }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub const fn kid(&self) -> &Text {
-        &self.kid
-    }
-
-    /// What it signs.
-    #[must_use]
-    pub const fn key_use(&self) -> KeyUse {
-        self.key_use
-    }
-
-    /// Whose it is.
-    #[must_use]
-    pub const fn workload(&self) -> &Text {
-        &self.workload
-    }
-
-    pub(crate) const fn window(&self) -> KeyWindow {
-        self.window
-    }
-
-    fn from_jwk(jwk: &Jwk<'_>) -> Result<Self, KeyError> {
-        let member = |name, member: &Option<Str<'_>>| {
-            let text = member.as_deref().ok_or(KeyError::Member(name))?;
-            Text::new(text).map_err(|_| KeyError::Member(name))
-        };
-        let name = member("tenantkit_use", &jwk.tenantkit_use)?;
-        let key_use = KeyUse::ALL.into_iter().find(|known| known.as_str() == &*name);
-        Ok(Self {
-            kid: member("kid", &jwk.kid)?,
-            key_use: key_use.ok_or(KeyError::Member("tenantkit_use"))?,
-            workload: member("tenantkit_workload", &jwk.tenantkit_workload)?,
-            window: window(jwk)?,
-        })
-    }
-
-    /// The members of a JWK that hold the terms.
-    fn members(&self) -> Map<String, Value> {
-        let mut members = Map::new();
-        let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
-        put("kid", self.kid.as_str().into());
-        put("use", "sig".into());
-        put("tenantkit_use", self.key_use.as_str().into());
-        put("tenantkit_workload", self.workload.as_str().into());
-        if self.window.from != UnixTime::EPOCH {
-            put("nbf", self.window.from.as_secs().into());
-        }
-        if self.window.until != UnixTime::MAX {
-            put("exp", self.window.until.as_secs().into());
-        }
-        members
-    }
-}
 
 /// A key that verifies, and its terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -267,19 +159,6 @@ impl fmt::Debug for SecretJwk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretJwk").finish_non_exhaustive()
     }
-}
-
-/// From when until when a key is good. One that never is, is a mistake.
-fn window(jwk: &Jwk<'_>) -> Result<KeyWindow, KeyError> {
-    let time = |name, secs: Option<u64>, otherwise| match secs {
-        Some(secs) if secs > UnixTime::MAX.as_secs() => Err(KeyError::Member(name)),
-        secs => Ok(secs.map_or(otherwise, UnixTime::from_secs)),
-    };
-    let window = KeyWindow {
-        from: time("nbf", jwk.nbf, UnixTime::EPOCH)?,
-        until: time("exp", jwk.exp, UnixTime::MAX)?,
-    };
-    if window.from < window.until { Ok(window) } else { Err(KeyError::Member("exp")) }
 }
 
 /// Only what we sign with ourselves, and only keys that are for that.

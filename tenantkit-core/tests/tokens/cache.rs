@@ -67,6 +67,16 @@ fn a_cached_token_is_refused_in_the_second_in_which_it_expires() {
 }
 
 #[test]
+fn a_cached_token_is_from_the_future_when_the_calendar_is_set_back() {
+    let issuer = TestIssuer::new("https://id.example");
+    let world = World::of(&issuer);
+    let token = issuer.sign(&Members::bearer().json());
+    assert!(world.bearer(&token).is_ok());
+    world.clock.step_to(NOW.saturating_sub(Duration::from_secs(6)));
+    assert_eq!(world.bearer(&token).unwrap_err(), Reason::NotYetValid);
+}
+
+#[test]
 fn an_issuers_keys_that_were_swapped_end_its_cached_tokens() {
     let issuer = TestIssuer::new("https://id.example");
     let jwks = Jwks::parse(&issuer.jwks()).unwrap();
