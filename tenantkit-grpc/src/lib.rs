@@ -50,6 +50,16 @@
 //! - **Client.** Outermost, so that a retry or a redirect below it belongs to the same tenant. Where
 //!   redirects are followed, see [`TenantClientLayer::split`].
 //!
+//! A source that reads the path sees it as the layer does: below axum's `nest`, without the prefix.
+//!
+//! # Features
+//!
+//! None is on by default. `axum`: the context as an extractor, and the peer's address from
+//! `ConnectInfo`. `tonic`: [`TenantLayer::named_layer`](server::TenantLayer),
+//! `TenantRequestExt`, `IntoStatus`, and the peer's address from tonic's connections. `tokio`: an
+//! idle body is cut on time. `tracing`: a span around each request that has `tenant.id` and
+//! `tenant.tier`.
+//!
 //! # gRPC-Web
 //!
 //! A request of content type `application/grpc-web*` is refused as gRPC is, without a body, which

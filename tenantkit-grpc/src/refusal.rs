@@ -14,6 +14,7 @@
 //! assert!(headers.contains_key("grpc-status-details-bin"));
 //! ```
 //!
+//! [`Refusal`]: tenantkit_core::Refusal
 //! [`RefusalCode::http_status`]: tenantkit_core::RefusalCode::http_status
 //! [`RefusalCode::grpc_code`]: tenantkit_core::RefusalCode::grpc_code
 

@@ -49,9 +49,10 @@ pub(crate) fn grpc_trailers(refusal: &Refusal) -> HeaderMap {
     headers
 }
 
-/// A trailers-only answer: HTTP 200 without a body.
+/// A trailers-only answer: HTTP 200 without a body. The refusal is in its extensions, as over HTTP.
 pub(crate) fn grpc_answer<B>(refusal: &Refusal, content_type: HeaderValue, body: B) -> Response<B> {
     let mut answer = Response::new(body);
+    answer.extensions_mut().insert(*refusal);
     *answer.headers_mut() = grpc_headers(refusal);
     answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
     answer

@@ -13,8 +13,10 @@ pub(crate) enum Challenge {
     TxnToken,
 }
 
+/// The answer over HTTP. The refusal is in its extensions, for a layer outside that counts or logs.
 pub(crate) fn http_answer(refusal: &Refusal, challenge: Challenge) -> Response<Bytes> {
     let mut answer = refusal.to_http().map(Bytes::from);
+    answer.extensions_mut().insert(*refusal);
     if challenge == Challenge::TxnToken
         && let Some(value) = answer.headers_mut().get_mut(header::WWW_AUTHENTICATE)
     {

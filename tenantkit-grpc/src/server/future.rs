@@ -21,6 +21,10 @@ use crate::{
 
 /// The answer of a [`TenantService`](super::TenantService) under way.
 ///
+/// # Panics
+///
+/// When it is polled after it was ready.
+///
 /// # Cancellation
 ///
 /// Dropping it drops the handler's future, in its tenant's scope.

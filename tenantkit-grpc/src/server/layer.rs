@@ -9,6 +9,9 @@ use crate::refusal::Challenge;
 /// Lets in only requests whose tenant is verified. See the [module](crate::server).
 ///
 /// It admits nothing until it is told, so a layer that was not told refuses everybody.
+///
+/// A [`Refusal`](tenantkit_core::Refusal) is in the extensions of the answer as well, for a layer
+/// outside that counts or logs. It was audited already.
 #[derive(Debug, Clone)]
 pub struct TenantLayer {
     listener: Listener,

@@ -6,9 +6,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
-use tenantkit_core::TenantStatus;
+use http_body_util::BodyExt;
+use tenantkit_core::{Reason, Refusal, TenantStatus};
 use tenantkit_grpc::TenantLayer;
-use tower::{ServiceExt, service_fn};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::world::{World, request, text};
 
@@ -28,6 +29,7 @@ async fn over_http_it_is_a_problem_document_with_a_challenge() {
     assert_eq!(nobody.headers()["cache-control"], "no-store");
     assert_eq!(nobody.headers()["www-authenticate"], "Bearer");
     assert!(!nobody.headers().contains_key("retry-after"));
+    assert!(nobody.extensions().get::<Refusal>().is_some());
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(nobody.body()).unwrap(),
         serde_json::json!({
@@ -74,6 +76,8 @@ async fn over_grpc_it_is_a_status_without_a_body_and_never_an_http_error() {
         assert_eq!(refused.headers()["content-type"], answered);
         assert_eq!(refused.headers()["grpc-status"], "16");
         assert_eq!(refused.headers()["cache-control"], "no-store");
+        let refusal = refused.extensions().get::<Refusal>().expect("for a layer outside");
+        assert_eq!(refusal.reason(), Reason::NoIdentity);
         assert!(refused.body().is_empty());
     }
 }
@@ -117,4 +121,34 @@ async fn no_body_is_read_before_it() {
     }));
     let request = request(&[]).map(|_| Body::new(Unread));
     assert_eq!(service.oneshot(request).await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn with_tonic_web_outside_it_is_plain_grpc_inside() {
+    let world = World::new();
+    let service = ServiceBuilder::new()
+        .layer(tonic_web::GrpcWebLayer::new())
+        .layer(world.inner_layer())
+        .service(service_fn(async |_: Request<tonic::body::Body>| {
+            let stream = http_body_util::Full::new(Bytes::from_static(b"frame"));
+            Ok::<_, Infallible>(Response::new(stream))
+        }));
+    let call = |token: &str| {
+        let request = Request::post("http://acmedocs.example/acmedocs.v1.Documents/Watch")
+            .header("content-type", "application/grpc-web+proto")
+            .header("txn-token", token)
+            .body(tonic::body::Body::empty());
+        service.clone().oneshot(request.unwrap())
+    };
+
+    let refused = call("forged").await.unwrap();
+    assert_eq!(refused.headers()["content-type"], "application/grpc-web+proto");
+    assert_eq!(refused.headers()["grpc-status"], "16");
+
+    // What is cut ends with trailers in the body, as a browser reads them.
+    let answer = call(&world.txn_token("acme")).await.unwrap();
+    world.clock.advance(crate::world::LIFE + crate::world::GRACE);
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body[0], 0x80);
+    assert!(String::from_utf8_lossy(&body).contains("grpc-status:16\r\n"), "{body:?}");
 }
