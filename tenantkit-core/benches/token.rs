@@ -149,12 +149,12 @@ fn identifying(criterion: &mut Criterion) {
 fn ratio(one: impl Fn(), other: impl Fn()) -> f64 {
     let time = |run: &dyn Fn()| {
         let start = Instant::now();
-        for _ in 0..100 {
+        for _ in 0..10 {
             run();
         }
         start.elapsed().as_secs_f64()
     };
-    let mut ratios: Vec<f64> = (0..51).map(|_| time(&one) / time(&other)).collect();
+    let mut ratios: Vec<f64> = (0..501).map(|_| time(&one) / time(&other)).collect();
     ratios.sort_by(f64::total_cmp);
     ratios[ratios.len() / 2]
 }
