@@ -2,13 +2,15 @@
 //! runs.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use axum::body::Body;
 use http::{HeaderValue, Request, Response};
-use tenantkit_core::{MAX_IDENTITY_HEADER_LEN, Source};
+use proptest::test_runner::{Config, TestRunner};
+use tenantkit_core::{MAX_IDENTITY_HEADER_LEN, Source, test_util::block_on};
 use tenantkit_grpc::TenantLayer;
 use tower::{ServiceExt, service_fn};
 
@@ -126,4 +128,68 @@ async fn an_expired_token_is_refused_on_a_cache_hit_too() {
     world.clock.advance(crate::world::LIFE);
     let answer = refused(world.inner_layer(), request(&[("txn-token", &token)])).await;
     assert_eq!(answer, (401, "expired".to_owned()));
+}
+
+/// Whether a request with these headers may come in: said again, in other words.
+fn may_come_in(headers: &[(&str, &str)], tokens: &[String; 2]) -> bool {
+    let all =
+        |name: &str| headers.iter().filter(|it| it.0 == name).map(|it| it.1).collect::<Vec<_>>();
+    let tokens = tokens.each_ref().map(String::as_str);
+    let identity = ["txn-token", "x-tenant-id", "authorization"];
+    matches!(all("txn-token")[..], [token] if tokens.contains(&token))
+        && !headers
+            .iter()
+            .any(|(name, _)| ["txn_token", "x-tenant-id", "authorization"].contains(name))
+        && !all("connection").iter().flat_map(|it| it.split(", ")).any(|it| identity.contains(&it))
+        && matches!(all("host")[..], [] | ["acmedocs.example"])
+}
+
+#[test]
+fn whatever_headers_come_only_one_good_token_comes_in() {
+    const NAMES: [&str; 8] = [
+        "txn-token",
+        "txn-token",
+        "txn_token",
+        "x-tenant-id",
+        "authorization",
+        "connection",
+        "host",
+        "accept",
+    ];
+    let world = World::new();
+    let tokens = [world.txn_token("acme"), world.txn_token("globex")];
+    let values = [
+        tokens[0].clone(),
+        tokens[0].clone(),
+        tokens[1].clone(),
+        world.bearer("acme"),
+        "acme".to_owned(),
+        "acmedocs.example".to_owned(),
+        "close, txn-token".to_owned(),
+        "keep-alive".to_owned(),
+    ];
+    let service = world.inner_layer().layer(service_fn(async |_: Request<Body>| {
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = http::StatusCode::ACCEPTED;
+        Ok::<_, Infallible>(answer)
+    }));
+
+    let header = (0..NAMES.len(), 0..values.len());
+    let (admitted, refused) = (Cell::new(0), Cell::new(0));
+    let mut runner =
+        TestRunner::new(Config { cases: 2_000, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&proptest::collection::vec(header, 0..4), |picked| {
+        let headers: Vec<_> =
+            picked.iter().map(|(n, v)| (NAMES[*n], values[*v].as_str())).collect();
+        let answer = block_on(service.clone().oneshot(request(&headers))).unwrap();
+        let expected = may_come_in(&headers, &tokens);
+        proptest::prop_assert_eq!(answer.status() == 202, expected, "{:?}", headers);
+        let count = if expected { &admitted } else { &refused };
+        count.set(count.get() + 1);
+        Ok(())
+    });
+    outcome.unwrap();
+    // It says nothing unless both happen often.
+    let (admitted, refused) = (admitted.get(), refused.get());
+    assert!(admitted > 20 && refused > 20, "{admitted} admitted, {refused} refused");
 }
