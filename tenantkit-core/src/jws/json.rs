@@ -27,14 +27,39 @@ pub(crate) fn string_member<'a>(json: &'a [u8], name: &str) -> Option<Str<'a>> {
 }
 
 /// A string, borrowed where it has no escapes.
-#[derive(Deserialize)]
-pub(crate) struct Str<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(crate) struct Str<'a>(Cow<'a, str>);
 
 impl Deref for Str<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+/// By hand, because a derived newtype does not read the name under which serde_json shows a number
+/// when another crate of the build asks for its `arbitrary_precision`.
+impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> Visitor<'de> for Text {
+            type Value = Str<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Str::from(text))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Str::from(text.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }
 

@@ -125,6 +125,9 @@ fn an_empty_scope_is_a_scope() {
 fn claims_that_are_not_known_are_ignored() {
     let claims = Members::txn().with("rctx", r#"{"req_ip":"::1"}"#).with("iss", "7");
     assert_eq!(reason_of(&claims), Ok(()));
+    for value in ["1.5", "-1", "1e9", "18446744073709551616", "[1.5,{\"a\":2.5}]", "null", "true"] {
+        assert_eq!(reason_of(&Members::txn().with("other", value)), Ok(()), "{value}");
+    }
 }
 
 #[test]
