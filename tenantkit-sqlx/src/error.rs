@@ -34,10 +34,6 @@ pub enum Error {
     /// after; what a statement saved by itself is not undone.
     #[error("the transaction is no longer bound to its tenant, and was not committed")]
     BindingLost,
-    /// The future of a statement was dropped before its answer came, so that nobody knows whether
-    /// it took effect. Nothing was saved.
-    #[error("a statement was cancelled, and so the transaction was not committed")]
-    Interrupted,
     /// The link broke while the commit was under way: it may have been saved, or not.
     #[error("the connection was lost during the commit, which may have been saved or not")]
     CommitUnknown(#[source] sqlx::Error),

@@ -77,7 +77,6 @@ impl TenantPool {
     }
 
     /// Connects with options.
-    #[must_use]
     pub fn builder(authority: &Authority) -> TenantPoolBuilder {
         TenantPoolBuilder::new(authority)
     }
@@ -94,6 +93,7 @@ impl TenantPool {
     /// # Cancellation
     ///
     /// Nothing is left behind.
+    #[expect(clippy::needless_pass_by_value, reason = "what is taken is a reference")]
     pub fn begin(&self, tenant: impl AsTenant) -> Begin<'_> {
         self.begin_as(tenant.as_tenant().clone(), false)
     }
@@ -107,6 +107,7 @@ impl TenantPool {
     /// # Cancellation
     ///
     /// As [`TenantPool::begin`].
+    #[expect(clippy::needless_pass_by_value, reason = "what is taken is a reference")]
     pub fn begin_read_only(&self, tenant: impl AsTenant) -> Begin<'_> {
         self.begin_as(tenant.as_tenant().clone(), true)
     }

@@ -65,7 +65,11 @@ impl Session {
 
     /// Verifies the binding, commits and cleans the session, in one round trip.
     pub(crate) async fn commit(&mut self) -> Result<(), Error> {
-        self.ready().await?;
+        if let Err(error) = self.ready().await {
+            // A savepoint that could not be undone, because there was none: its opening had failed.
+            let aborted = sqlstate(&error).is_some() && failure(&error) == Failure::Statement;
+            return Err(if aborted { Error::CommitAborted } else { error.into() });
+        }
         let sql = format!("{}; COMMIT{}", self.binding.guard(), self.lease.home().reset());
         let Run { completed, result } = self.lease.run(&sql).await;
         let Err(error) = result else {

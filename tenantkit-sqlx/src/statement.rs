@@ -61,10 +61,10 @@ impl From<StatementRefused> for sqlx::Error {
 
 /// What may lead a statement, besides what [`examine`] treats by itself.
 const HARMLESS: [&str; 33] = [
-    "ALTER", "ANALYZE", "CALL", "CLOSE", "CLUSTER", "COMMENT", "CREATE", "DECLARE", "DELETE",
-    "DROP", "EXPLAIN", "FETCH", "GRANT", "IMPORT", "INSERT", "LOCK", "MERGE", "MOVE", "NOTIFY",
-    "REASSIGN", "REFRESH", "REINDEX", "REVOKE", "SECURITY", "SELECT", "SHOW", "TABLE", "TRUNCATE",
-    "UNLISTEN", "UPDATE", "VACUUM", "VALUES", "WITH",
+    "SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE", "VALUES", "TABLE", "ALTER", "ANALYZE",
+    "CALL", "CLOSE", "CLUSTER", "COMMENT", "CREATE", "DECLARE", "DROP", "EXPLAIN", "FETCH",
+    "GRANT", "IMPORT", "LOCK", "MOVE", "NOTIFY", "REASSIGN", "REFRESH", "REINDEX", "REVOKE",
+    "SECURITY", "SHOW", "TRUNCATE", "UNLISTEN", "VACUUM",
 ];
 
 /// Settings that decide whose transaction it is, or how it is read.

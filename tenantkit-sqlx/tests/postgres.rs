@@ -1,6 +1,8 @@
 //! Against real servers: the one of `DATABASE_URL` or one that is started, and that of
 //! `DATABASE_URL_18` where it is set.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
+
 mod postgres {
     mod audit;
     mod begin;

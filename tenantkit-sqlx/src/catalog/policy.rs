@@ -72,9 +72,7 @@ pub(super) async fn check(
 fn flaw(condition: &str, column: &TenantColumn, across: bool) -> Option<PolicyFlaw> {
     let conditions = conjuncts(condition);
     let is_across = across
-        && conditions
-            .iter()
-            .any(|it| *it == "current_setting('app.cross_tenant'::text, true) = 'on'::text");
+        && conditions.contains(&"current_setting('app.cross_tenant'::text, true) = 'on'::text");
     if is_across || conditions.iter().any(|it| compares_tenant(it, column)) {
         return None;
     }

@@ -3,7 +3,7 @@
 
 use tenantkit_sqlx::{
     CrossTenantPool, Error, Report, TenantPool,
-    catalog::{Auditor, PolicyFlaw, Problem},
+    catalog::{Auditor, Finding, PolicyFlaw, Problem},
 };
 
 use super::fixture::{Fixture, on_each_server};
@@ -22,7 +22,7 @@ async fn spoil(fixture: &Fixture, sql: &str, problems: &[Problem]) {
     let sql = sql.replace("$me", &fixture.serving);
     fixture.database.execute(&sql).unwrap();
     let report = refused(fixture).await;
-    let found: Vec<_> = report.findings().iter().map(|finding| finding.problem()).collect();
+    let found: Vec<_> = report.findings().iter().map(Finding::problem).collect();
     assert_eq!(found, problems, "{sql}\n{report}");
     for finding in report.findings() {
         fixture.database.execute(finding.remedy()).unwrap();

@@ -14,13 +14,13 @@ macro_rules! on_each_server {
         #[test]
         fn $name() {
             async fn test($fixture: &$crate::postgres::fixture::Fixture) $body
-            $crate::postgres::fixture::each(async |fixture| test(fixture).await);
+            $crate::postgres::fixture::each(&async |fixture| test(fixture).await);
         }
     )+};
 }
 pub(crate) use on_each_server;
 
-pub(crate) fn each(test: impl AsyncFn(&Fixture)) {
+pub(crate) fn each(test: &impl AsyncFn(&Fixture)) {
     let mut versions = vec![PostgresVersion::System];
     if env::var_os(PostgresVersion::V18.variable()).is_some() {
         versions.push(PostgresVersion::V18);

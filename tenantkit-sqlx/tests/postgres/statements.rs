@@ -75,6 +75,17 @@ on_each_server! {
         tx.commit().await.unwrap();
     }
 
+    async fn a_savepoint_in_an_aborted_transaction_does_not_revive_it(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        tx.savepoint().await.unwrap().release().await.unwrap();
+        sqlx::query("SELECT 1 / 0").execute(&mut tx).await.unwrap_err();
+        tx.savepoint().await.unwrap_err();
+        sqlx::query("SELECT 1").execute(&mut tx).await.unwrap_err();
+        let refused = tx.commit().await;
+        assert!(matches!(refused, Err(Error::CommitAborted)), "{refused:?}");
+    }
+
     async fn many_savepoints_in_a_row_do_not_pile_up(fixture: &Fixture) {
         let pool = fixture.pool().await;
         let mut tx = pool.begin(&fixture.acme()).await.unwrap();
