@@ -24,6 +24,17 @@ fn word(builder: AuthorityBuilder) -> AuthorityBuilder {
 }
 
 #[test]
+fn an_authority_says_what_it_was_told() {
+    let build = |change: fn(AuthorityBuilder) -> AuthorityBuilder| {
+        let builder = Authority::builder(TierSet::METALS).directory(directory());
+        change(word(builder.audit(MemorySink::default()))).build().unwrap()
+    };
+    assert_eq!(build(|it| it).grace(), Duration::from_secs(30));
+    assert_eq!(build(|it| it.grace(Duration::from_secs(5))).grace(), Duration::from_secs(5));
+    assert_eq!(build(|it| it).tiers(), TierSet::METALS);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let bare = || word(Authority::builder(TierSet::METALS));
     assert_eq!(bare().audit(MemorySink::default()).build().unwrap_err(), BuildError::NoDirectory);

@@ -176,6 +176,15 @@ fn a_source_that_does_not_hold_is_never_skipped_for_another() {
 }
 
 #[test]
+fn two_sources_may_read_one_header_and_each_is_asked() {
+    let world = World::of(|builder| {
+        builder.establish(Says::word(), Asserts::Any).corroborate(Says::naming("host", "x-word"))
+    });
+    let context = world.identify(&[Says::WORD, HOST], &[("x-word", "acme")]).unwrap();
+    assert_eq!(context.provenance().agreed().len(), 2);
+}
+
+#[test]
 fn a_source_that_was_registered_to_corroborate_proves_nothing() {
     let world = World::of(|builder| {
         builder

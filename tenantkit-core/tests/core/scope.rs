@@ -380,6 +380,12 @@ fn every_frame_of_a_body_and_its_drop_are_in_the_scope_long_after_the_handler() 
     let body = test.context("acme").scope(Frames(3, Witness(&seen))).unwrap();
     assert_eq!(body.size_hint().exact(), Some(3));
     assert!(!body.is_end_stream());
+    assert!(
+        test.context("acme")
+            .scope(http_body_util::Empty::<bytes::Bytes>::new())
+            .unwrap()
+            .is_end_stream()
+    );
     let whole = block_on(body.collect()).unwrap().to_bytes();
     assert_eq!(&whole[..], b"xx");
     assert_eq!(*seen.lock().unwrap(), [Some("acme".to_owned())]);
