@@ -47,6 +47,8 @@
 //! - **Server.** Outside everything that works for a tenant, inside what does not: CORS (a preflight
 //!   carries no identity and is answered outside), tracing, decompression limits. What needs no
 //!   tenant is routed beside it.
+//!   `Router::layer` puts it behind the routing. Around the whole router it costs less, and
+//!   `axum::serve` then wants `ServiceBuilder::map_response(|it| it.map(Body::new))` outside it.
 //! - **Client.** Outermost, so that a retry or a redirect below it belongs to the same tenant. Where
 //!   redirects are followed, see [`TenantClientLayer::split`].
 //!

@@ -5,9 +5,13 @@
 #[path = "../benches/layer/stacks.rs"]
 mod stacks;
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use http::{Request, Response};
-use tower::{Layer, Service};
+use tenantkit_core::{Inbound, Source};
+use tenantkit_grpc::TenantClientLayer;
+use tower::{Layer, Service, service_fn};
 
 use stacks::{NOTHING, Setup, bare, send};
 
@@ -39,4 +43,23 @@ fn a_tenants_request_allocates_little_more_than_anybodys() {
     assert!(around <= 3, "{around} around the router");
     // That it counts at all.
     assert!(nothing >= 1 && count(&setup, NOTHING.layer(bare())) == base);
+}
+
+#[test]
+fn a_call_allocates_the_name_and_the_value_of_its_header() {
+    let setup = Setup::new();
+    let listener = setup.authority.listener().admit(Source::TxnToken);
+    let inbound = setup.request();
+    let context = listener.identify(Inbound::new(inbound.headers())).unwrap();
+    let peer =
+        service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(Body::empty()))));
+    let mut client = TenantClientLayer::new(&setup.authority).layer(peer);
+    let mut count = || {
+        let mut request = setup.request();
+        request.headers_mut().clear();
+        allocation_counter::measure(|| send(&mut client, request)).count_total
+    };
+    let counted = context.in_scope(|| (count(), count()).1).unwrap();
+    println!("a call: {counted}");
+    assert!(counted <= 2, "{counted} a call, into a header table that was there");
 }

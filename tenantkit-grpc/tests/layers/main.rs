@@ -9,5 +9,6 @@ mod grpc;
 mod redirect;
 mod refused;
 mod server;
+mod socket;
 mod span;
 mod world;
