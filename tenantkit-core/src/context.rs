@@ -101,13 +101,13 @@ impl TenantContext {
 
     /// What it may do.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.0.identity.scopes.iter().flat_map(|scopes| scopes.split(' ')).filter(|s| !s.is_empty())
+        self.0.identity.scopes.iter()
     }
 
     /// Whether it may do `scope`.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes().any(|granted| granted == scope)
+        self.0.identity.scopes.contains(scope)
     }
 
     /// Where the tenant's data lives.

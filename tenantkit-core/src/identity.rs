@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{Incarnation, TenantId, Text, UnixTime};
+use crate::{Incarnation, Scopes, TenantId, Text, UnixTime};
 
 /// Who acts: an issuer and the name that it gave. Neither means anything without the other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ pub struct Identity {
     pub(crate) incarnation: Option<Incarnation>,
     pub(crate) actor: Option<Subject>,
     pub(crate) workload: Option<Text>,
-    pub(crate) scopes: Option<Text>,
+    pub(crate) scopes: Scopes,
     pub(crate) region: Option<Text>,
     pub(crate) txn: Option<Text>,
     pub(crate) epoch: Option<RoutingEpoch>,
@@ -59,7 +59,7 @@ pub struct Identity {
 impl Identity {
     /// `subject` acts for `tenant` until `expires`.
     #[must_use]
-    pub const fn new(tenant: TenantId, subject: Subject, expires: UnixTime) -> Self {
+    pub fn new(tenant: TenantId, subject: Subject, expires: UnixTime) -> Self {
         Self {
             tenant,
             subject,
@@ -68,7 +68,7 @@ impl Identity {
             incarnation: None,
             actor: None,
             workload: None,
-            scopes: None,
+            scopes: Scopes::default(),
             region: None,
             txn: None,
             epoch: None,
@@ -100,10 +100,10 @@ impl Identity {
         Self { workload: Some(workload), ..self }
     }
 
-    /// What it may do: space-separated, as in RFC 6749, section 3.3.
+    /// What it may do.
     #[must_use]
-    pub fn scopes(self, scopes: Text) -> Self {
-        Self { scopes: Some(scopes), ..self }
+    pub fn scopes(self, scopes: Scopes) -> Self {
+        Self { scopes, ..self }
     }
 
     /// Where the tenant's data lives.

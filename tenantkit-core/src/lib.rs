@@ -23,6 +23,7 @@ mod key;
 mod names;
 mod refusal;
 mod scope;
+mod scopes;
 mod source;
 #[cfg(feature = "test-util")]
 pub mod test_util;
@@ -50,6 +51,7 @@ pub use refusal::{Door, Reason, Refusal, RefusalCode};
 pub use scope::Scoped;
 #[cfg(feature = "tokio")]
 pub use scope::task;
+pub use scopes::{InvalidScopes, Scopes};
 pub use source::{Asserts, Claim, IdentitySource, Source, SourceSet};
 pub use text::{InvalidText, Text};
 pub use tier::{Tier, TierSet};

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::BearerPolicy;
 use crate::{
-    Identity, Reason, Subject, TenantId, Text,
+    Identity, Reason, Scopes, Subject, TenantId,
     jws::{
         claims::{Actor, Audience, OneOrMore, Validity, scopes, text},
         json::{self, Str, given},
@@ -76,9 +76,9 @@ impl Claims<'_> {
 
 impl Fields<'_> {
     /// `scope` (RFC 8693) or `scp` (as some issuers write it): a list with spaces, or an array.
-    fn scopes(&self) -> Result<Option<Text>, Reason> {
+    fn scopes(&self) -> Result<Scopes, Reason> {
         match (&self.scope, &self.scp) {
-            (None, None) => Ok(None),
+            (None, None) => Ok(Scopes::default()),
             (Some(list), None) | (None, Some(list)) => match &*list.0 {
                 [one] => scopes(one),
                 several => {

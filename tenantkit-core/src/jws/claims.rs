@@ -8,7 +8,7 @@ use serde::{
 };
 
 use super::json::{Str, given};
-use crate::{Reason, Subject, Text, UnixTime};
+use crate::{Reason, Scopes, Subject, Text, UnixTime};
 
 /// `aud`: one, or several.
 #[derive(Deserialize)]
@@ -82,8 +82,8 @@ pub(crate) fn text(claim: &str) -> Result<Text, Reason> {
 }
 
 /// A list of scopes, which may be empty.
-pub(crate) fn scopes(claim: &str) -> Result<Option<Text>, Reason> {
-    if claim.is_empty() { Ok(None) } else { text(claim).map(Some) }
+pub(crate) fn scopes(claim: &str) -> Result<Scopes, Reason> {
+    Scopes::new(claim).map_err(|_| Reason::BadClaim)
 }
 
 /// How long tokens of an issuer may live, and how far its clock may be ahead.

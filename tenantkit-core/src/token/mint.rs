@@ -125,7 +125,7 @@ impl TxnTokens {
             exp: expires.as_secs(),
             txn,
             sub: identity.subject.sub(),
-            scope: identity.scopes.as_deref().unwrap_or_default(),
+            scope: identity.scopes.as_str(),
             req_wl: &self.workload,
             tctx: Tctx {
                 tenant: &identity.tenant,

@@ -169,7 +169,7 @@ fn the_longest_identity_still_fits_into_a_token() {
         .incarnation(Incarnation::new(u64::MAX))
         .epoch(RoutingEpoch(u64::MAX))
         .actor(subject())
-        .scopes(long.clone())
+        .scopes("s".repeat(1024).parse().unwrap())
         .region(long.clone())
         .transaction(long.clone());
     let token = tokens.issue(&identity, TierSet::METALS.get("platinum").unwrap(), NOW).unwrap();

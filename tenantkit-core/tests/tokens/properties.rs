@@ -113,7 +113,7 @@ proptest! {
             identity = identity.actor(actor.clone());
         }
         if let Some(scopes) = &scopes {
-            identity = identity.scopes(text(scopes));
+            identity = identity.scopes(scopes.parse().unwrap());
         }
         if let Some(region) = &region {
             identity = identity.region(region.clone());
