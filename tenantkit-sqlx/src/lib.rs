@@ -1,4 +1,60 @@
 //! Transactions that belong to a tenant, on Postgres and sqlx.
+//!
+//! ```no_run
+//! use tenantkit_core::{Authority, TenantContext};
+//! use tenantkit_sqlx::{Error, TenantConn, TenantPool};
+//!
+//! # async fn example(authority: &Authority, tenant: TenantContext) -> Result<(), Error> {
+//! // Refuses a role that row-level security does not bind, with the SQL that mends it.
+//! let pool = TenantPool::connect("postgres://acmedocs_app@localhost/acmedocs", authority).await?;
+//!
+//! // There is no transaction without a tenant.
+//! let mut tx = pool.begin(&tenant).await?;
+//! rename(&mut tx, 7, "Plan").await?;
+//! tx.commit().await?;
+//! # Ok(())
+//! # }
+//!
+//! /// Works in a transaction and in a savepoint, and has no way to the connection.
+//! async fn rename(conn: &mut TenantConn, id: i64, title: &str) -> Result<(), Error> {
+//!     sqlx::query("UPDATE documents SET title = $1 WHERE id = $2")
+//!         .bind(title)
+//!         .bind(id)
+//!         .execute(conn)
+//!         .await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What is promised
+//!
+//! - **Bound before the first statement.** `app.tenant_id` is set in the round trip of the `BEGIN`, and
+//!   only for the transaction. Policies ([`rls`] writes them) do the rest. Begin, query and commit are
+//!   three round trips.
+//! - **Verified at the commit.** A transaction that was aborted, or whose binding is not what it was,
+//!   is not committed, and says so: in the commit's own round trip.
+//! - **Clean for the next borrower.** Settings, role, temporary tables, listens, cursors, advisory locks
+//!   and sequence values are reset in that round trip too, and after a rollback as well.
+//! - **Whatever is dropped.** A future dropped at any poll leaves no binding and no open transaction. Between
+//!   two statements the connection is kept: an early `?` costs a rollback in the background.
+//! - **One statement at a time.** All statements go by the extended protocol. One that ends or rebinds
+//!   the transaction is refused before it is sent, where it is recognised ([`StatementRefused`]).
+//! - **Down is not wrong.** When Postgres cannot be reached, [`Error::refusal`] is one that a client may
+//!   retry; when it is back, so is the pool.
+//!
+//! # What is not
+//!
+//! Row-level security stops mistakes: the query without its `WHERE`. It does not stop an injection. Whoever
+//! can make the service run SQL of their own can bind a transaction as the service does; the
+//! commit then notices, but a read has been made. [`rls::HARDENING`] takes one way away.
+//!
+//! Other work has doors of its own: [`TenantPool::begin_system`] for the service itself,
+//! [`CrossTenantPool`] for work over many tenants. Neither is a [`TenantConn`].
+//!
+//! # Behind PgBouncer
+//!
+//! In transaction mode, with [`TenantPoolBuilder::behind_pgbouncer`]. PgBouncer has to be told
+//! `ignore_startup_parameters = extra_float_digits`, which sqlx sends.
 
 mod as_tenant;
 mod bind;
