@@ -3,10 +3,10 @@
 //! `ACMEDOCS__EDGE__LISTEN=127.0.0.1:8080` is the key `edge.listen`. An unknown key, a missing one and
 //! one that cannot be read stop the service before it listens, with the key's name and what it may be.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use config::{Environment, File, FileFormat};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use tenantkit::{TenantId, TierSet};
 
 /// The tiers that acmedocs sells.
@@ -33,6 +33,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Edge {
     /// Where it listens.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Where its audit events are written, one JSON object a line.
     pub audit_log: PathBuf,
@@ -55,18 +56,21 @@ pub struct Edge {
 #[serde(deny_unknown_fields)]
 pub struct Documents {
     /// Where it listens.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Where its audit events are written, one JSON object a line.
     pub audit_log: PathBuf,
     /// What it calls itself.
     pub workload: String,
     /// Postgres, as a role that row-level security binds.
+    #[serde(deserialize_with = "database")]
     pub database_url: String,
     /// Postgres, as the role that owns the tables. Only migrations use it.
+    #[serde(deserialize_with = "database")]
     pub owner_url: String,
     /// The most connections that it holds.
     #[serde(default = "sixteen")]
-    pub max_connections: u32,
+    pub max_connections: NonZeroU32,
 }
 
 /// A tenant.
@@ -146,6 +150,21 @@ impl Tenant {
     }
 }
 
-const fn sixteen() -> u32 {
-    16
+const fn sixteen() -> NonZeroU32 {
+    NonZeroU32::new(16).expect("16 is not zero")
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom("an address may be like 127.0.0.1:8080"))
+}
+
+/// What is wrong with a URL may have its password in it, and is not repeated.
+fn database<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if is_postgres && url.parse::<sqlx::postgres::PgConnectOptions>().is_ok() {
+        return Ok(url);
+    }
+    Err(D::Error::custom("a database may be like postgres://user:password@host:5432/name"))
 }

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use sqlx::postgres::PgPoolOptions;
-use tenantkit::{Source, TenantLayer, TenantPool};
+use tenantkit::{Authority, Source, TenantLayer, TenantPool};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Endpoint, Server};
@@ -70,10 +70,12 @@ pub struct Started {
 ///
 /// Says which key of the configuration is wrong, or what the database lacks and the SQL that mends it.
 pub async fn start(config: &Config) -> Result<Started, Error> {
+    // Both first: a mistake in either is told before the database is touched.
+    let (of_documents, of_edge) = (authority::documents(config)?, authority::edge(config)?);
     let (stop, stopped) = watch::channel(());
     let mut tasks = JoinSet::new();
-    let documents = start_documents(config, stopped.clone(), &mut tasks).await?;
-    let edge = start_edge(config, stopped, &mut tasks).await?;
+    let documents = start_documents(config, &of_documents, stopped.clone(), &mut tasks).await?;
+    let edge = start_edge(config, &of_edge, stopped, &mut tasks).await?;
     Ok(Started { edge, documents, stop, tasks })
 }
 
@@ -100,19 +102,19 @@ impl Started {
 
 async fn start_documents(
     config: &Config,
+    authority: &Authority,
     mut stopped: watch::Receiver<()>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> Result<SocketAddr, Error> {
-    let authority = authority::documents(config)?;
-    crate::migrate::migrate(&authority, &config.documents).await?;
+    crate::migrate::migrate(authority, &config.documents).await?;
     let options = PgPoolOptions::new()
-        .max_connections(config.documents.max_connections)
+        .max_connections(config.documents.max_connections.get())
         .acquire_timeout(Duration::from_secs(5));
-    let pool = TenantPool::builder(&authority).options(options);
+    let pool = TenantPool::builder(authority).options(options);
     let pool = pool.connect(&config.documents.database_url).await?;
 
     let (listener, address) = listen("documents.listen", config.documents.listen).await?;
-    let layer = TenantLayer::new(&authority).admit(Source::TxnToken);
+    let layer = TenantLayer::new(authority).admit(Source::TxnToken);
     let service = layer.named_layer(DocumentsServer::new(Documents::new(pool)));
     // Health needs no tenant: it stands beside the layer and not behind it.
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -128,15 +130,15 @@ async fn start_documents(
 
 async fn start_edge(
     config: &Config,
+    authority: &Authority,
     mut stopped: watch::Receiver<()>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> Result<SocketAddr, Error> {
-    let authority = authority::edge(config)?;
     let endpoint = Endpoint::from_shared(config.edge.documents_url.clone());
     let channel: Channel = endpoint.map_err(Error::DocumentsUrl)?.connect_lazy();
 
     let (listener, address) = listen("edge.listen", config.edge.listen).await?;
-    let router = edge::router(&authority, edge::documents(&authority, channel));
+    let router = edge::router(authority, edge::documents(authority, channel));
     // The peer's address, for the audit events.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {

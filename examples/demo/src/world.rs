@@ -150,12 +150,21 @@ impl World {
     ///
     /// When it is no process of its own.
     pub async fn terminate(&mut self) -> Result<ExitStatus, Failed> {
-        let Running::Process(process) = &mut self.acmedocs else {
-            return Err("acmedocs is no process of its own".into());
-        };
-        let id = process.id().ok_or("acmedocs has ended")?;
+        let id = self.process_id().ok_or("acmedocs has ended, or is no process of its own")?;
         Command::new("kill").args(["-s", "TERM", &id.to_string()]).status().await?;
-        Ok(process.wait().await?)
+        match &mut self.acmedocs {
+            Running::Process(process) => Ok(process.wait().await?),
+            Running::InProcess { .. } => Err("acmedocs is no process of its own".into()),
+        }
+    }
+
+    /// The process of acmedocs, where it is one of its own and runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        match &self.acmedocs {
+            Running::Process(process) => process.id(),
+            Running::InProcess { .. } => None,
+        }
     }
 
     /// Where the configuration, the keys and the logs are.
@@ -213,10 +222,10 @@ impl World {
     async fn wait_until_healthy(&mut self) -> Result<(), Failed> {
         let healthy = async {
             loop {
-                if let Running::Process(process) = &mut self.acmedocs {
-                    if let Some(status) = process.try_wait()? {
-                        return Err(Failed::from(format!("acmedocs ended: {status}")));
-                    }
+                if let Running::Process(process) = &mut self.acmedocs
+                    && let Some(status) = process.try_wait()?
+                {
+                    return Err(Failed::from(format!("acmedocs ended: {status}")));
                 }
                 match self.edge.call(Method::GET, "/healthz", &[], None).await {
                     Ok(answer) if answer.status.is_success() => return Ok(()),

@@ -84,7 +84,7 @@ impl Hammer {
 async fn call(world: &World, tenant: &str, number: usize) -> u16 {
     let bearer = bearer(world, tenant);
     let headers = [("authorization", bearer.as_str())];
-    let answer = if number % 3 == 0 {
+    let answer = if number.is_multiple_of(3) {
         let body = format!(r#"{{"title":"of {tenant}!"}}"#);
         world.edge.call(Method::POST, DOCUMENTS, &headers, Some(&body)).await.unwrap()
     } else {

@@ -1,6 +1,8 @@
 //! What crosses crates: acmedocs and small services of a few lines, over real sockets, on a real
 //! Postgres, called by clients that share no code with what they call.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod database_down;
 mod directory;
 mod foreign;
@@ -8,4 +10,5 @@ mod forgeries;
 mod leaks;
 mod quickstart;
 mod service;
+mod soak;
 mod support;

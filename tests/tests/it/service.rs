@@ -73,7 +73,7 @@ impl Service {
             workload: "documents".into(),
             database_url: database.url_through(&link, &serving),
             owner_url: database.url(&owner),
-            max_connections: connections,
+            max_connections: connections.try_into().unwrap(),
         };
         migrate(&authority, &config).await.unwrap();
         let options = PgPoolOptions::new()

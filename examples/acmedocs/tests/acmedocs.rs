@@ -1,0 +1,9 @@
+//! What acmedocs promises to whoever runs it.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod acmedocs {
+    mod config;
+    mod process;
+    mod secrets;
+}
