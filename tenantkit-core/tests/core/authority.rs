@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenantkit_core::{
     Asserts, AuditAction, Authority, Door, Incarnation, MemoryDirectory, Reason, RefusalCode,
-    TenantContext, TenantDirectory, TenantRecord, TenantStatus, TierSet, UnixTime,
+    RoutingEpoch, TenantContext, TenantDirectory, TenantRecord, TenantStatus, TierSet, UnixTime,
     test_util::MemorySink,
 };
 
@@ -170,6 +170,18 @@ fn a_directory_that_is_the_truth_is_never_stale_and_a_replica_never_goes_back() 
     replica.confirm(START);
     assert_eq!(replica.as_of(), Some(later));
     assert!(replica.find(&id("acme")).is_none() && replica.find(&id("globex")).is_some());
+}
+
+#[test]
+fn a_record_says_what_it_was_told() {
+    let gold = TenantRecord::active(TierSet::METALS.get("gold").unwrap());
+    assert_eq!((gold.status, gold.incarnation), (TenantStatus::Active, Incarnation::FIRST));
+    assert_eq!((gold.created, gold.epoch), (None, RoutingEpoch(0)));
+    let second = Incarnation::FIRST.next();
+    let told = gold.status(TenantStatus::Moving).incarnation(second, START).epoch(RoutingEpoch(3));
+    assert_eq!((told.status, told.incarnation), (TenantStatus::Moving, second));
+    assert_eq!((told.created, told.epoch), (Some(START), RoutingEpoch(3)));
+    assert_eq!(Incarnation::new(7).next().get(), 8);
 }
 
 #[test]

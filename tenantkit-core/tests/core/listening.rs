@@ -306,8 +306,11 @@ fn identity_of_a_deleted_tenant_is_not_valid_for_its_successor() {
 
 #[test]
 fn two_transactions_that_begin_here_have_two_names() {
-    let world = world();
-    assert_ne!(world.context("acme").transaction(), world.context("acme").transaction());
+    let (world, other) = (world(), world());
+    let first = world.context("acme");
+    assert_ne!(first.transaction(), world.context("acme").transaction());
+    // As in two processes, of which each has begun its first.
+    assert_ne!(first.transaction(), other.context("acme").transaction());
 }
 
 #[test]
