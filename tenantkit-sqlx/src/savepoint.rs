@@ -42,7 +42,7 @@ impl<'c> Savepoint<'c> {
         let level = conn.session_mut().prepare_savepoint().await?;
         // It exists before anything is sent, so that a drop from here on undoes it.
         let savepoint = Self { conn, level, finished: false };
-        savepoint.conn.session_mut().open(level).await?;
+        savepoint.conn.session_mut().open(&savepoint.level).await?;
         Ok(savepoint)
     }
 }
@@ -59,7 +59,7 @@ impl Savepoint<'_> {
     ///
     /// It is undone.
     pub async fn release(mut self) -> Result<(), Error> {
-        self.conn.session_mut().keep(self.level).await?;
+        self.conn.session_mut().keep(&self.level).await?;
         self.finished = true;
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Savepoint<'_> {
     /// It is undone all the same.
     pub async fn rollback(mut self) -> Result<(), Error> {
         self.finished = true;
-        self.conn.session_mut().undo(self.level).await
+        self.conn.session_mut().undo(&self.level).await
     }
 
     const fn session_mut(&mut self) -> &mut Session {
@@ -88,7 +88,7 @@ executor!(Savepoint<'s>, 's);
 impl Drop for Savepoint<'_> {
     fn drop(&mut self) {
         if !self.finished {
-            self.conn.session_mut().abandon(self.level);
+            self.conn.session_mut().abandon(&self.level);
         }
     }
 }

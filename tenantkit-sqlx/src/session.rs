@@ -1,5 +1,7 @@
 //! [`Session`]: one bound transaction on a leased connection, whoever's it is.
 
+use std::sync::Arc;
+
 use either::Either;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryFutureExt, TryStreamExt};
@@ -33,9 +35,13 @@ pub(crate) struct Session {
     binding: Binding,
     /// How many savepoints there have been.
     savepoints: u64,
-    /// The innermost savepoint that is open; 0 for none.
-    innermost: u64,
-    /// The savepoint within which the last statement was sent.
+    /// The savepoints that are open, the innermost last.
+    open: Vec<u64>,
+    /// What tells this transaction from every other.
+    identity: Arc<()>,
+    /// A savepoint of another transaction was finished in this one.
+    mixed_up: bool,
+    /// The savepoint within which the last statement was sent; 0 for none.
     sent_within: u64,
     /// A savepoint that was dropped, to be rolled back to before anything else.
     undo: Option<u64>,
@@ -43,20 +49,22 @@ pub(crate) struct Session {
     finished: Option<u64>,
 }
 
-/// The number of a savepoint, and of the one around it.
-#[derive(Debug, Clone, Copy)]
+/// A savepoint: its number, and the transaction that it is of.
+#[derive(Debug, Clone)]
 pub(crate) struct Level {
     number: u64,
-    around: u64,
+    of: Arc<()>,
 }
 
 impl Session {
-    pub(crate) const fn new(lease: Lease, binding: Binding) -> Self {
+    pub(crate) fn new(lease: Lease, binding: Binding) -> Self {
         Self {
             lease,
             binding,
             savepoints: 0,
-            innermost: 0,
+            open: Vec::new(),
+            identity: Arc::new(()),
+            mixed_up: false,
             sent_within: 0,
             undo: None,
             finished: None,
@@ -65,6 +73,10 @@ impl Session {
 
     /// Verifies the binding, commits and cleans the session, in one round trip.
     pub(crate) async fn commit(&mut self) -> Result<(), Error> {
+        // One that is open still was never finished: it was forgotten.
+        if let Some(&forgotten) = self.open.first() {
+            self.abandon_from(forgotten);
+        }
         if let Err(error) = self.ready().await {
             // A savepoint that could not be undone, because there was none: its opening had failed.
             let aborted = sqlstate(&error).is_some() && failure(&error) == Failure::Statement;
@@ -97,29 +109,30 @@ impl Session {
     pub(crate) async fn prepare_savepoint(&mut self) -> Result<Level, Error> {
         self.ready().await?;
         self.savepoints += 1;
-        Ok(Level { number: self.savepoints, around: self.innermost })
+        Ok(Level { number: self.savepoints, of: Arc::clone(&self.identity) })
     }
 
     /// Opens a savepoint. Once polled, it is on its way, and has to be finished or abandoned.
-    pub(crate) async fn open(&mut self, level: Level) -> Result<(), Error> {
+    pub(crate) async fn open(&mut self, level: &Level) -> Result<(), Error> {
         let mut sql = String::new();
         if let Some(finished) = self.finished.take() {
             sql = format!("RELEASE SAVEPOINT tenantkit_{finished}; ");
         }
         sql.push_str(&format!("SAVEPOINT tenantkit_{}", level.number));
-        self.innermost = level.number;
+        self.open.push(level.number);
         self.sent_within = level.number;
         Ok(self.lease.run(&sql).await.result?)
     }
 
     /// Keeps what was done since, if the binding is still what it was.
-    pub(crate) async fn keep(&mut self, level: Level) -> Result<(), Error> {
+    pub(crate) async fn keep(&mut self, level: &Level) -> Result<(), Error> {
+        self.owns(level);
         self.ready().await?;
-        self.sent_within = self.innermost;
+        self.sent_within = self.innermost();
         let sql = self.binding.guard();
         match self.lease.run(&sql).await.result {
             Ok(()) => {
-                self.finish(level);
+                self.finish(level.number);
                 Ok(())
             }
             Err(error) if failure(&error) == Failure::Statement => Err(unguarded(error)),
@@ -128,24 +141,45 @@ impl Session {
     }
 
     /// Undoes what was done since, now.
-    pub(crate) async fn undo(&mut self, level: Level) -> Result<(), Error> {
+    pub(crate) async fn undo(&mut self, level: &Level) -> Result<(), Error> {
         self.abandon(level);
         Ok(self.ready().await?)
     }
 
     /// Undoes what was done since, before the next statement.
-    pub(crate) fn abandon(&mut self, level: Level) {
-        self.undo = Some(self.undo.map_or(level.number, |undo| undo.min(level.number)));
-        self.finish(level);
+    pub(crate) fn abandon(&mut self, level: &Level) {
+        if self.owns(level) {
+            self.abandon_from(level.number);
+        }
     }
 
-    fn finish(&mut self, level: Level) {
-        self.innermost = level.around;
-        self.finished = Some(self.finished.map_or(level.number, |it| it.min(level.number)));
+    fn innermost(&self) -> u64 {
+        self.open.last().copied().unwrap_or(0)
+    }
+
+    fn abandon_from(&mut self, number: u64) {
+        self.undo = Some(self.undo.map_or(number, |undo| undo.min(number)));
+        self.finish(number);
+    }
+
+    fn finish(&mut self, number: u64) {
+        self.open.retain(|open| *open < number);
+        self.finished = Some(self.finished.map_or(number, |it| it.min(number)));
+    }
+
+    /// Whether the savepoint is of this transaction: it is not where two of them were swapped while
+    /// one was open. Then neither means what it says any more, and neither goes on.
+    fn owns(&mut self, level: &Level) -> bool {
+        let owns = Arc::ptr_eq(&self.identity, &level.of);
+        self.mixed_up |= !owns;
+        owns
     }
 
     /// Puts the connection into a state in which the next statement means what it says.
     async fn ready(&mut self) -> Result<(), sqlx::Error> {
+        if self.mixed_up {
+            return Err(StatementRefused::MixedUp.into());
+        }
         let state = self.lease.state();
         let unknown = state == State::Sent && self.undo.is_none_or(|undo| self.sent_within < undo);
         if unknown {
@@ -174,7 +208,7 @@ impl Session {
         let opened = async move {
             let prepared = prepared?;
             self.ready().await?;
-            self.sent_within = self.innermost;
+            self.sent_within = self.innermost();
             let (connection, state) = self.lease.parts();
             Ok(Watched::new(connection.fetch_many(prepared), state))
         };
@@ -210,7 +244,7 @@ impl Session {
             return Err(StatementRefused::PreparedBehindPgBouncer.into());
         }
         self.ready().await?;
-        self.sent_within = self.innermost;
+        self.sent_within = self.innermost();
         let (connection, state) = self.lease.parts();
         watch(connection.prepare_with(sql, parameters), state).await
     }
@@ -221,7 +255,7 @@ impl Session {
     ) -> Result<Describe<Postgres>, sqlx::Error> {
         statement::examine(sql.as_str())?;
         self.ready().await?;
-        self.sent_within = self.innermost;
+        self.sent_within = self.innermost();
         let (connection, state) = self.lease.parts();
         watch(connection.describe(sql), state).await
     }

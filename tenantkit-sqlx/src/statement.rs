@@ -47,6 +47,9 @@ pub enum StatementRefused {
         "an earlier statement was cancelled, and nobody knows whether it took effect: roll back"
     )]
     Interrupted,
+    /// Two transactions were swapped while a savepoint was open in one of them.
+    #[error("a savepoint of another transaction was finished in this one: roll back")]
+    MixedUp,
     /// `Executor::prepare` behind PgBouncer.
     #[error("a prepared statement cannot be kept behind PgBouncer: use sqlx::query")]
     PreparedBehindPgBouncer,

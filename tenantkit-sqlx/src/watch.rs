@@ -14,6 +14,8 @@ use crate::lease::{State, settled};
 pub(crate) struct Watched<'e, T> {
     answer: BoxStream<'e, Result<T, sqlx::Error>>,
     state: &'e mut State,
+    /// The end, or an error, was seen: what is polled after that changes nothing any more.
+    over: bool,
 }
 
 impl<'e, T> Watched<'e, T> {
@@ -21,7 +23,7 @@ impl<'e, T> Watched<'e, T> {
         answer: BoxStream<'e, Result<T, sqlx::Error>>,
         state: &'e mut State,
     ) -> Self {
-        Self { answer, state }
+        Self { answer, state, over: false }
     }
 }
 
@@ -30,6 +32,9 @@ impl<T> Stream for Watched<'_, T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        if this.over {
+            return Poll::Ready(None);
+        }
         // Before the poll, so that a panic inside it is known as well.
         if *this.state != State::Answering {
             *this.state = State::Sent;
@@ -41,6 +46,7 @@ impl<T> Stream for Watched<'_, T> {
             Poll::Ready(Some(error @ Err(_))) => *this.state = settled(error),
             Poll::Ready(None) => *this.state = State::Idle,
         }
+        this.over = matches!(polled, Poll::Ready(None | Some(Err(_))));
         polled
     }
 }

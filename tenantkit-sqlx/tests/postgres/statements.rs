@@ -127,6 +127,45 @@ on_each_server! {
         other.commit().await.unwrap();
     }
 
+    async fn swapping_away_a_savepoint_loses_no_write_unnoticed(fixture: &Fixture) {
+        let url = fixture.database.url(&fixture.serving);
+        let pool = fixture.builder(2).connect(&url).await.unwrap();
+        let mut one = pool.begin(&fixture.acme()).await.unwrap();
+        let mut other = pool.begin(&fixture.globex()).await.unwrap();
+        let insert = "INSERT INTO documents (id, title) VALUES ($1, 'x')";
+        let mut kept = one.savepoint().await.unwrap();
+        sqlx::query(insert).bind(2_i64).execute(&mut kept).await.unwrap();
+        kept.release().await.unwrap();
+        let mut of_one = one.savepoint().await.unwrap();
+        let mut of_other = other.savepoint().await.unwrap();
+        std::mem::swap::<TenantConn>(&mut of_one, &mut of_other);
+        drop(of_one);
+        drop(of_other);
+        for tx in [one, other] {
+            let refused = tx.commit().await;
+            assert!(
+                matches!(refused, Err(Error::Statement(StatementRefused::MixedUp))),
+                "{refused:?}"
+            );
+        }
+    }
+
+    async fn a_forgotten_savepoint_is_not_committed(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let insert = "INSERT INTO documents (id, title) VALUES ($1, 'x')";
+        sqlx::query(insert).bind(2_i64).execute(&mut tx).await.unwrap();
+        let mut savepoint = tx.savepoint().await.unwrap();
+        sqlx::query(insert).bind(3_i64).execute(&mut savepoint).await.unwrap();
+        #[expect(clippy::mem_forget, reason = "it is what is tested")]
+        std::mem::forget(savepoint);
+        tx.commit().await.unwrap();
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let saved: Vec<i64> =
+            sqlx::query_scalar("SELECT id FROM documents ORDER BY id").fetch_all(&mut tx).await.unwrap();
+        assert_eq!(saved, [1, 2]);
+    }
+
     async fn copy_is_refused_before_it_can_hang_the_connection(fixture: &Fixture) {
         let pool = fixture.pool().await;
         let mut tx = pool.begin(&fixture.acme()).await.unwrap();
