@@ -175,11 +175,30 @@ on_each_server! {
     }
 
     async fn the_checked_macros_work(fixture: &Fixture) {
-        // What `query!` expands to, without a database at compile time.
         let pool = fixture.pool().await;
         let mut tx = pool.begin(&fixture.acme()).await.unwrap();
-        let described =
-            (&mut tx).describe(sqlx::SqlStr::from_static("SELECT title FROM documents")).await.unwrap();
+        let found = sqlx::query!(
+            r#"SELECT $1::text AS "given!", current_setting('app.tenant_id') AS "tenant!""#,
+            "x"
+        )
+        .fetch_one(&mut tx)
+        .await
+        .unwrap();
+        assert_eq!((&*found.given, &*found.tenant), ("x", "acme"));
+        tx.commit().await.unwrap();
+    }
+
+    async fn a_statement_can_be_prepared_and_described(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let sql = "SELECT title FROM documents";
+        let statement = (&mut tx).prepare(sqlx::SqlStr::from_static(sql)).await.unwrap();
+        let titles: Vec<String> = sqlx::Statement::query_scalar(&statement)
+            .fetch_all(&mut tx)
+            .await
+            .unwrap();
+        assert_eq!(titles, ["plan"]);
+        let described = (&mut tx).describe(sqlx::SqlStr::from_static(sql)).await.unwrap();
         assert_eq!(described.columns().len(), 1);
         tx.commit().await.unwrap();
     }
