@@ -153,6 +153,16 @@ async fn a_link_that_breaks_again_and_again_shows_nobody_anothers_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_that_died_while_they_were_idle_cost_no_refusal() {
+    let world = world_of(Setup::default()).await;
+    write(&world, "acme", "Merger plan").await;
+    world.link.cut();
+    assert_eq!(titles(&world, "acme").await, ["Merger plan"]);
+    world.link.cut();
+    write(&world, "acme", "Second plan").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn over_grpc_it_is_unavailable_with_how_long_to_wait() {
     let world = world_of(Setup::default()).await;
     write(&world, "acme", "Merger plan").await;

@@ -123,14 +123,14 @@ fn going_wrong() -> Router<TenantPool> {
         let mut tx = pool.begin(&tenant).await?;
         // What a session would keep: none of it may reach the next borrower.
         for statement in [
-            "SET SESSION app.tenant_id = 'acme'",
-            "SET search_path = pg_temp",
-            "CREATE TEMPORARY TABLE documents (title text)",
+            "CREATE TEMPORARY TABLE documents AS SELECT * FROM documents",
+            "SET SESSION search_path = pg_temp",
+            "SET SESSION statement_timeout = 1",
             "SELECT pg_advisory_lock(1)",
         ] {
-            let _ = sqlx::query(AssertSqlSafe(statement)).execute(&mut tx).await;
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut tx).await?;
         }
-        drop(tx);
+        tx.commit().await?;
         Ok(())
     }
     Router::new()
