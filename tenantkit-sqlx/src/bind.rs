@@ -78,9 +78,10 @@ impl Binding {
 }
 
 /// What follows a `COMMIT` or a `ROLLBACK` in the same message: whatever was done to the session is
-/// undone. Prepared statements stay, because sqlx counts on them.
-pub(crate) const RESET: &str = "; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; \
-     UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+/// undone. Prepared statements stay, because sqlx counts on them. The session's own user cannot have
+/// changed: only a superuser changes that, and the auditor refuses one.
+pub(crate) const RESET: &str = "; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; \
+     SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
 /// PgBouncer does not pass these on at start, and so `RESET ALL` loses them.
 pub(crate) const RESET_BEHIND_PGBOUNCER: &str =

@@ -288,6 +288,21 @@ fn a_transaction_that_outlives_its_runtime_is_closed() {
 }
 
 #[test]
+fn a_statement_that_is_dropped_outside_any_runtime_is_closed() {
+    let fixture = Fixture::system();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (pool, tx) = runtime.block_on(async {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let slow = sqlx::query("SELECT pg_sleep(60)").execute(&mut tx);
+        assert!(polled(slow, 1).await.is_none());
+        (pool, tx)
+    });
+    drop(tx);
+    runtime.block_on(nothing_is_left(&fixture, &pool));
+}
+
+#[test]
 fn a_runtime_that_shuts_down_takes_open_transactions_with_it() {
     let fixture = Fixture::system();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

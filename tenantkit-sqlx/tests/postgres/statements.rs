@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Executor as _};
 use tenantkit_sqlx::{Error, StatementRefused, TenantConn};
 
-use super::fixture::on_each_server;
+use super::fixture::{on_each_server, pid};
 
 /// A repository function, for a transaction and for a savepoint.
 async fn titles(conn: &mut TenantConn) -> sqlx::Result<Vec<String>> {
@@ -84,6 +84,26 @@ on_each_server! {
         sqlx::query("SELECT 1").execute(&mut tx).await.unwrap_err();
         let refused = tx.commit().await;
         assert!(matches!(refused, Err(Error::CommitAborted)), "{refused:?}");
+    }
+
+    async fn a_finished_savepoint_is_released_with_the_next(fixture: &Fixture) {
+        let admin = fixture.admin().await;
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let pid = pid(&mut tx).await;
+        let last = async || -> String {
+            sqlx::query_scalar("SELECT query FROM pg_stat_activity WHERE pid = $1")
+                .bind(pid)
+                .fetch_one(&admin)
+                .await
+                .unwrap()
+        };
+        let mut outer = tx.savepoint().await.unwrap();
+        outer.savepoint().await.unwrap().release().await.unwrap();
+        outer.release().await.unwrap();
+        tx.savepoint().await.unwrap().rollback().await.unwrap();
+        let _open = tx.savepoint().await.unwrap();
+        assert_eq!(last().await, "RELEASE SAVEPOINT tenantkit_3; SAVEPOINT tenantkit_4");
     }
 
     async fn many_savepoints_in_a_row_do_not_pile_up(fixture: &Fixture) {
