@@ -16,6 +16,9 @@ use tower::{Layer, Service, service_fn};
 
 use stacks::{NOTHING, Setup, bare, send};
 
+/// A few requests at a time: criterion's own batches are megabytes of them, and time the memory.
+const BATCH: BatchSize = BatchSize::NumIterations(16);
+
 /// One request through `service`; making the request is not timed.
 fn time<S, B>(criterion: &mut Criterion, name: &str, setup: &Setup, mut service: S)
 where
@@ -23,11 +26,7 @@ where
     B: http_body::Body<Error: std::fmt::Debug>,
 {
     criterion.bench_function(name, |bencher| {
-        bencher.iter_batched(
-            || setup.request(),
-            |request| send(&mut service, request),
-            BatchSize::SmallInput,
-        );
+        bencher.iter_batched(|| setup.request(), |request| send(&mut service, request), BATCH);
     });
 }
 
@@ -55,12 +54,12 @@ fn client(criterion: &mut Criterion) {
     let mut bare = peer;
     let mut tenant = TenantClientLayer::new(&setup.authority).layer(peer);
     criterion.bench_function("client/bare", |bencher| {
-        bencher.iter_batched(outbound, |it| send(&mut bare, it), BatchSize::SmallInput);
+        bencher.iter_batched(outbound, |it| send(&mut bare, it), BATCH);
     });
     context
         .in_scope(|| {
             criterion.bench_function("client/tenant", |bencher| {
-                bencher.iter_batched(outbound, |it| send(&mut tenant, it), BatchSize::SmallInput);
+                bencher.iter_batched(outbound, |it| send(&mut tenant, it), BATCH);
             });
         })
         .unwrap();
