@@ -177,7 +177,10 @@ impl Drop for Lease {
                 let lease = Self { connection: Some(connection), state: State::Sent, home };
                 runtime.spawn(lease.reclaim());
             }
-            State::Sent | State::Answering | State::Broken => connection.close_on_drop(),
+            State::Sent | State::Answering | State::Broken => {
+                connection.close_on_drop();
+                drop(connection);
+            }
         }
     }
 }
