@@ -120,6 +120,7 @@ fn an_oversize_header_is_refused_before_it_is_parsed() {
         let value = "a".repeat(len);
         world.identify(&[Says::WORD], &[("x-word", &value)]).unwrap_err().reason()
     };
+    assert_eq!(MAX_IDENTITY_HEADER_LEN, 8192);
     assert_eq!(reason(MAX_IDENTITY_HEADER_LEN), Reason::BadSignature);
     assert_eq!(reason(MAX_IDENTITY_HEADER_LEN + 1), Reason::OversizeHeader);
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tenantkit_core::{
-    Asserts, AuditAction, Claim, Door, Identity, Inbound, Incarnation, Peer, Reason, RefusalCode,
-    RoutingEpoch, Source, TenantStatus, Text, UnixTime,
+    Asserts, AuditAction, Claim, Door, Identity, IdentitySource, Inbound, Incarnation, Peer,
+    Presented, Reason, RefusalCode, RoutingEpoch, Source, TenantStatus, Text, UnixTime,
 };
 
 use crate::world::{LIFE, START, Says, World, id, identity, map, subject};
@@ -302,6 +302,41 @@ fn identity_of_a_deleted_tenant_is_not_valid_for_its_successor() {
     assert_eq!(judge(&world), Ok(()));
     recreated(&world, START);
     assert_eq!(judge(&world), Err(Reason::StaleIncarnation));
+}
+
+#[test]
+fn a_source_sees_the_host_the_path_and_the_peer() {
+    #[derive(Debug)]
+    struct Host;
+    impl IdentitySource for Host {
+        fn source(&self) -> Source {
+            HOST
+        }
+        fn claim(&self, presented: &Presented<'_>, _: UnixTime) -> Result<Option<Claim>, Reason> {
+            assert_eq!(presented.path(), "/v1/documents");
+            assert_eq!(presented.peer().certificate, Some(&b"der"[..]));
+            assert_eq!(presented.header("x-not-declared"), None);
+            let tenant = presented.host().and_then(|host| host.split('.').next());
+            Ok(tenant.map(|tenant| Claim::Corroborates(id(tenant))))
+        }
+    }
+    let world =
+        World::of(|builder| builder.establish(Says::word(), Asserts::Any).corroborate(Host));
+    let judge = |host| {
+        let headers = map(&[("x-word", "acme"), ("x-not-declared", "?")]);
+        let inbound = Inbound::new(&headers)
+            .from(Peer::UNKNOWN.certificate(b"der"))
+            .host(host)
+            .path("/v1/documents");
+        let listener = world.authority.listener().admit(Says::WORD).admit(HOST);
+        listener
+            .identify(inbound)
+            .map(|it| it.provenance().agreed().len())
+            .map_err(|it| it.reason())
+    };
+    assert_eq!(judge(None), Ok(1));
+    assert_eq!(judge(Some("acme.example")), Ok(2));
+    assert_eq!(judge(Some("globex.example")), Err(Reason::SourcesDisagree));
 }
 
 #[test]
