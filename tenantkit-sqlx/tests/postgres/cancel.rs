@@ -226,10 +226,18 @@ on_each_server! {
         let slow = sqlx::query("SELECT pg_sleep(60)").execute(&mut tx).await;
         assert_eq!(Error::from(slow.unwrap_err()).sqlstate(), Some("57014"));
         drop(tx);
+
+        // Closing the connection does not end what runs on the server; the timeout does.
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let slow = sqlx::query("SELECT pg_sleep(60)").execute(&mut tx);
+        assert!(polled(slow, 1).await.is_none());
+        drop(tx);
         let mut tx = pool.begin(&fixture.globex()).await.unwrap();
         let timeout: String =
             sqlx::query_scalar("SHOW statement_timeout").fetch_one(&mut tx).await.unwrap();
         assert_eq!(timeout, "10min");
+        drop(tx);
+        fixture.no_transaction_is_open(&fixture.admin().await).await;
     }
 }
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use tenantkit_core::{
-    AuditAction, Grant, Reason, RefusalCode, Subject, TenantStatus, Text, test_util::TestAuthority,
+    AuditAction, Grant, Reason, RefusalCode, Subject, TenantRecord, TenantStatus, Text,
+    test_util::TestAuthority,
 };
 use tenantkit_sqlx::{CrossTenantPool, Error};
+use throwaway::tools;
 
 use super::fixture::{Fixture, on_each_server};
 
@@ -72,6 +74,51 @@ on_each_server! {
 
         fixture.authority.clock().advance(Duration::from_secs(60));
         assert_eq!(reason(pool.begin_system(&work).await), Reason::Expired);
+    }
+
+    async fn an_empty_binding_is_no_error_where_the_tenant_is_a_uuid(fixture: &Fixture) {
+        let sql = format!(
+            "CREATE TABLE notes (tenant_id uuid, id bigint, PRIMARY KEY (tenant_id, id));
+             SELECT tenantkit.protect('notes', '{}')",
+            fixture.serving
+        );
+        fixture.database.execute(sql).unwrap();
+        let id = "0e3f8f3c-9d0f-4f2b-8b35-5d1f7f1b8a11";
+        let gold = fixture.acme().tier();
+        fixture.authority.directory().set(id.parse().unwrap(), TenantRecord::active(gold));
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.authority.context(id)).await.unwrap();
+        sqlx::query("INSERT INTO notes (id) VALUES (1)").execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+
+        // The same session, in which the setting is empty from now on, and not null.
+        let work = fixture.authority().system_work(TestAuthority::SYSTEM, grant()).await.unwrap();
+        let mut tx = pool.begin_system(&work).await.unwrap();
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM notes").fetch_one(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(count, 0);
+    }
+
+    async fn psql_as_the_serving_role_sees_nothing_until_it_says_who_it_is(fixture: &Fixture) {
+        let Some(psql) = tools::or_skip(tools::apt("postgresql-client", "psql")) else { return };
+        let said = |commands: &[&str]| {
+            let commands = commands.iter().flat_map(|command| ["-c", command]);
+            let output = std::process::Command::new(&psql)
+                .args(["-X", "-q", "-A", "-t", &fixture.database.url(&fixture.serving)])
+                .args(commands)
+                .output()
+                .unwrap();
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+        };
+        let select = "SELECT title FROM documents";
+        assert_eq!(said(&[select]), "");
+        assert_eq!(said(&["SET app.tenant_id = 'acme'", select]), "plan\n");
+        assert_eq!(said(&["SET row_security = off", select]).matches("ERROR").count(), 1);
+        let insert = "INSERT INTO documents (tenant_id, id, title) VALUES ('acme', 2, 'x')";
+        assert!(said(&[insert]).contains("row-level security"));
+        assert!(said(&["TRUNCATE documents"]).contains("permission denied"));
+        assert!(said(&["ALTER TABLE documents DISABLE ROW LEVEL SECURITY"]).contains("must be owner"));
     }
 
     async fn cross_tenant_work_sees_all_rows_and_is_audited_before(fixture: &Fixture) {
