@@ -84,7 +84,7 @@ impl From<sqlx::Error> for Error {
             Sqlx::Io(_) | Sqlx::Tls(_) | Sqlx::PoolTimedOut | Sqlx::PoolClosed => {
                 Self::Unavailable(error)
             }
-            Sqlx::Database(_) if failure(&error) == Failure::Link => Self::Unavailable(error),
+            Sqlx::Database(_) if is_dead(&error) => Self::Unavailable(error),
             Sqlx::Database(_) if is_forbidden_row(&error) => Self::RowForbidden(error),
             other => Self::Sqlx(other),
         }
@@ -112,11 +112,11 @@ pub(crate) fn failure(error: &sqlx::Error) -> Failure {
     }
 }
 
-/// Whether a connection was dead before anything was done on it, or the server is not there.
+/// Whether the server is not there, or is leaving: not by anybody's fault, and not for ever.
 pub(crate) fn is_dead(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(_) => failure(error) == Failure::Link,
+        sqlx::Error::Database(_) => postgres(error).is_some_and(is_outage),
         _ => false,
     }
 }
@@ -130,11 +130,14 @@ fn postgres(error: &sqlx::Error) -> Option<&PgDatabaseError> {
 }
 
 fn is_fatal(error: &PgDatabaseError) -> bool {
-    matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
-        // Connection exceptions, too many connections, and a server that stops or starts.
-        || error.code().starts_with("08")
-        || error.code() == "53300"
-        || error.code().starts_with("57P")
+    matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic) || is_outage(error)
+}
+
+/// Connection exceptions, too many connections, and a server that stops or starts. A wrong password
+/// is as fatal, and no outage.
+fn is_outage(error: &PgDatabaseError) -> bool {
+    let code = error.code();
+    code.starts_with("08") || code.starts_with("57P") || code == "53300"
 }
 
 /// A missing grant has the same SQLSTATE; only the place in the server tells them apart.

@@ -62,12 +62,32 @@ impl From<StatementRefused> for sqlx::Error {
     }
 }
 
-/// What may lead a statement, besides what [`examine`] treats by itself.
+/// What may lead a statement. What is in neither list is refused, `SET` and `RESET` apart.
 const HARMLESS: [&str; 33] = [
     "SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE", "VALUES", "TABLE", "ALTER", "ANALYZE",
     "CALL", "CLOSE", "CLUSTER", "COMMENT", "CREATE", "DECLARE", "DROP", "EXPLAIN", "FETCH",
     "GRANT", "IMPORT", "LOCK", "MOVE", "NOTIFY", "REASSIGN", "REFRESH", "REINDEX", "REVOKE",
     "SECURITY", "SHOW", "TRUNCATE", "UNLISTEN", "VACUUM",
+];
+
+/// What may not, and why.
+const REFUSED: [(&str, StatementRefused); 16] = [
+    ("ABORT", StatementRefused::EndsTransaction),
+    ("BEGIN", StatementRefused::EndsTransaction),
+    ("COMMIT", StatementRefused::EndsTransaction),
+    ("COPY", StatementRefused::Copy),
+    ("DEALLOCATE", StatementRefused::OutlivesTransaction),
+    ("DISCARD", StatementRefused::OutlivesTransaction),
+    ("DO", StatementRefused::CodeBlock),
+    ("END", StatementRefused::EndsTransaction),
+    ("EXECUTE", StatementRefused::OutlivesTransaction),
+    ("LISTEN", StatementRefused::OutlivesTransaction),
+    ("LOAD", StatementRefused::OutlivesTransaction),
+    ("PREPARE", StatementRefused::OutlivesTransaction),
+    ("RELEASE", StatementRefused::EndsTransaction),
+    ("ROLLBACK", StatementRefused::EndsTransaction),
+    ("SAVEPOINT", StatementRefused::EndsTransaction),
+    ("START", StatementRefused::EndsTransaction),
 ];
 
 /// Settings that decide whose transaction it is, or how it is read.
@@ -93,27 +113,14 @@ pub(crate) fn examine(sql: &str) -> Result<(), StatementRefused> {
     };
     let Token::Word(first) = first else { return Err(StatementRefused::Unrecognised) };
     let is = |keyword: &str| first.eq_ignore_ascii_case(keyword);
-    match () {
-        () if HARMLESS.iter().any(|keyword| is(keyword)) => {}
-        () if is("SET") || is("RESET") => leading_set(tokens.clone())?,
-        () if ["ABORT", "BEGIN", "COMMIT", "END", "RELEASE", "ROLLBACK", "SAVEPOINT", "START"]
-            .iter()
-            .any(|keyword| is(keyword)) =>
-        {
-            return Err(StatementRefused::EndsTransaction);
-        }
-        () if is("PREPARE") && tokens.clone().next().is_some_and(|it| it.is("TRANSACTION")) => {
-            return Err(StatementRefused::EndsTransaction);
-        }
-        () if ["DEALLOCATE", "DISCARD", "EXECUTE", "LISTEN", "LOAD", "PREPARE"]
-            .iter()
-            .any(|keyword| is(keyword)) =>
-        {
-            return Err(StatementRefused::OutlivesTransaction);
-        }
-        () if is("COPY") => return Err(StatementRefused::Copy),
-        () if is("DO") => return Err(StatementRefused::CodeBlock),
-        () => return Err(StatementRefused::Unrecognised),
+    if is("SET") || is("RESET") {
+        leading_set(tokens.clone())?;
+    } else if is("PREPARE") && tokens.clone().next().is_some_and(|it| it.is("TRANSACTION")) {
+        return Err(StatementRefused::EndsTransaction);
+    } else if let Some((_, refused)) = REFUSED.iter().find(|(keyword, _)| is(keyword)) {
+        return Err(*refused);
+    } else if !HARMLESS.iter().any(|keyword| is(keyword)) {
+        return Err(StatementRefused::Unrecognised);
     }
     // A function's or a rule's body may have several.
     anywhere(tokens, is("CREATE"))

@@ -86,6 +86,12 @@ on_each_server! {
         once(&pool, fixture).await.unwrap();
     }
 
+    async fn a_wrong_name_is_no_outage(fixture: &Fixture) {
+        let url = fixture.database.url(&fixture.serving).replace(fixture.database.name(), "none");
+        let refused = fixture.builder(1).connect(&url).await.unwrap_err();
+        assert_eq!((refused.sqlstate(), refused.refusal()), (Some("3D000"), None));
+    }
+
     async fn a_pool_with_nothing_free_says_when_to_come_back(fixture: &Fixture) {
         let options = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(50));
         let pool = TenantPool::builder(fixture.authority())
@@ -112,7 +118,9 @@ on_each_server! {
             tokio::task::yield_now().await;
         }
         link.set_delay(Duration::from_secs(60));
-        is_unavailable(&pool.begin(&fixture.acme()).await.unwrap_err());
+        let patience = Duration::from_secs(30);
+        let begun = tokio::time::timeout(patience, pool.begin(&fixture.acme())).await;
+        is_unavailable(&begun.unwrap().unwrap_err());
         link.set_delay(Duration::ZERO);
         link.cut();
         once(&pool, fixture).await.unwrap();
