@@ -86,10 +86,12 @@ async fn a_call_cancelled_at_any_moment_leaves_nothing_to_the_next_tenant() {
         let call = client.create(service.request("acme", create));
         let patience = Duration::from_millis(moment);
         cancelled += u32::from(tokio::time::timeout(patience, call).await.is_err());
+        // Nobody else has to come by for it to be clean.
+        service.nothing_is_left().await;
         // The pool has one connection: whatever was left behind is what this one finds.
         assert_eq!(titles(&service, "globex").await, ["of globex 1"]);
     }
-    assert!((10..40).contains(&cancelled), "{cancelled} of 40 were cut off");
+    assert!(cancelled >= 10, "{cancelled} of 40 were cut off");
     service.link.set_delay(Duration::ZERO);
     service.nothing_is_left().await;
     assert!(titles(&service, "acme").await.iter().all(|title| title == "cut"));
