@@ -59,7 +59,8 @@ impl Savepoint<'_> {
     ///
     /// It is undone.
     pub async fn release(mut self) -> Result<(), Error> {
-        self.conn.session_mut().keep(&self.level).await?;
+        let kept = self.conn.session_mut().keep(&self.level).await;
+        self.conn.audited(kept)?;
         self.finished = true;
         Ok(())
     }

@@ -47,15 +47,16 @@ impl TenantTx {
     ///
     /// # Errors
     ///
-    /// [`Error::CommitAborted`], [`Error::BindingLost`] and [`Error::Statement`] (after a statement
-    /// that was cancelled): nothing was saved. [`Error::CommitUnknown`]: nobody knows. Else what
+    /// [`Error::CommitAborted`], [`Error::BindingLost`] (which is audited) and [`Error::Statement`]
+    /// (after a statement that was cancelled): nothing was saved. [`Error::CommitUnknown`]: nobody knows. Else what
     /// Postgres has against it, a deferred constraint for one; then nothing was saved.
     ///
     /// # Cancellation
     ///
     /// It is saved or not, and nobody knows which. The connection is closed.
     pub async fn commit(mut self) -> Result<(), Error> {
-        self.conn.session_mut().commit().await
+        let committed = self.conn.session_mut().commit().await;
+        self.conn.audited(committed)
     }
 
     /// Rolls back. Dropping does the same in the background.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenantkit_core::{Reason, RefusalCode};
+use tenantkit_core::{AuditAction, Door, Reason, RefusalCode};
 use tenantkit_sqlx::Error;
 
 use super::fixture::{Fixture, on_each_server, pid};
@@ -73,6 +73,13 @@ on_each_server! {
         let refused = tx.commit().await;
         assert!(matches!(refused, Err(Error::BindingLost)), "{refused:?}");
         assert_eq!(saved(fixture).await, 0);
+        let events = fixture.authority.audited();
+        let event = events.last().unwrap();
+        let Some(AuditAction::Refused(refusal)) = events.last().map(|it| it.action) else {
+            panic!("not audited: {events:?}");
+        };
+        assert_eq!(refusal.door(), Door::Transaction);
+        assert_eq!(event.tenant.unwrap(), "acme");
 
         // Also where operators and functions of the same names stand in front.
         fixture.database.execute(
