@@ -26,12 +26,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
 
-    let started = start(&config).await?;
+    let mut started = start(&config).await?;
     eprintln!("acmedocs: edge on http://{}", started.edge);
     eprintln!("acmedocs: documents on http://{}", started.documents);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        ended = started.ended() => ended?,
     }
     Ok(started.stop().await?)
 }

@@ -45,6 +45,9 @@ pub enum Error {
     /// The database cannot be used, or would not keep tenants apart.
     #[error("documents.database_url: {0}")]
     Database(#[from] tenantkit::sqlx::Error),
+    /// A service panicked, outside of any request.
+    #[error("a service panicked")]
+    Panicked,
     /// The edge ended.
     #[error("the edge ended: {0}")]
     Edge(#[from] io::Error),
@@ -80,6 +83,23 @@ pub async fn start(config: &Config) -> Result<Started, Error> {
 }
 
 impl Started {
+    /// Waits until a service ends by itself, which none should.
+    ///
+    /// # Errors
+    ///
+    /// Why it ended.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost: it may be called again.
+    pub async fn ended(&mut self) -> Result<(), Error> {
+        match self.tasks.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) => Err(Error::Panicked),
+            None => Ok(()),
+        }
+    }
+
     /// Takes no new requests, and waits for those that are under way, at most 10 s.
     ///
     /// # Errors
@@ -88,10 +108,8 @@ impl Started {
     pub async fn stop(mut self) -> Result<(), Error> {
         self.stop.send_replace(());
         let drained = async {
-            while let Some(ended) = self.tasks.join_next().await {
-                if let Ok(ended) = ended {
-                    ended?;
-                }
+            while !self.tasks.is_empty() {
+                self.ended().await?;
             }
             Ok(())
         };
