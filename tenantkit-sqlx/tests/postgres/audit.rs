@@ -94,6 +94,23 @@ on_each_server! {
         spoil(fixture, materialized, &[Problem::MaterializedView]).await;
     }
 
+    async fn a_view_of_an_owner_who_is_bound_shows_only_the_tenants_own(fixture: &Fixture) {
+        let owner = fixture.database.role("owner", "").unwrap();
+        let view = format!(
+            "GRANT SELECT ON documents TO {owner};
+             CREATE VIEW mine AS SELECT * FROM documents;
+             ALTER VIEW mine OWNER TO {owner};
+             GRANT SELECT ON mine TO {}",
+            fixture.serving
+        );
+        fixture.database.execute(view).unwrap();
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let titles: Vec<String> =
+            sqlx::query_scalar("SELECT title FROM mine").fetch_all(&mut tx).await.unwrap();
+        assert_eq!(titles, ["plan"]);
+    }
+
     async fn a_table_without_tenants_has_to_be_declared(fixture: &Fixture) {
         let sql = format!("CREATE TABLE countries (id int); GRANT SELECT ON countries TO {}", fixture.serving);
         fixture.database.execute(sql).unwrap();
