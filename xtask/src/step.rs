@@ -1,11 +1,8 @@
 //! One step: a command that says what it is, whose output is seen as it comes, and that ends with us.
 
-use std::{
-    ffi::OsStr,
-    os::unix::process::CommandExt,
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{ffi::OsStr, process::Command, time::Instant};
+
+use throwaway::{leash, wait};
 
 use crate::Failure;
 
@@ -20,12 +17,9 @@ pub(crate) struct Step {
 impl Step {
     /// `program` by the words of `line`, none of which may hold a space.
     pub(crate) fn new(name: impl Into<String>, line: &str) -> Self {
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", include_str!("step/step.sh"), "xtask-step"])
-            .args(line.split_whitespace())
-            // A group of its own, so that all of it can be ended at once, and only it.
-            .process_group(0);
+        let mut words = line.split_whitespace();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
         Self { name: name.into(), command, typed: line.to_owned() }
     }
 
@@ -51,14 +45,10 @@ impl Step {
     /// # Errors
     ///
     /// When it could not be started, or failed.
-    pub(crate) fn run(mut self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         say(&format!("{}: {}", self.name, self.typed));
         let started = Instant::now();
-        let mut process = self.command.stdin(Stdio::piped()).spawn()?;
-        // `wait` would close it, and so end the step.
-        let lifeline = process.stdin.take();
-        let status = process.wait()?;
-        drop(lifeline);
+        let status = wait(&mut leash(&self.command).spawn()?)?;
         let seconds = started.elapsed().as_secs_f64();
         if !status.success() {
             let (name, typed) = (&self.name, &self.typed);

@@ -99,7 +99,7 @@ impl Keeper {
         ready: impl Fn(u16) -> bool,
     ) -> Result<u16, Error> {
         loop {
-            let port = port::free();
+            let port = port::free_port();
             match self.serve(server, port, &ready) {
                 // Another process took the port since we looked.
                 Err(Error::NotStarted { log, .. }) if log.contains("Address already in use") => {}

@@ -29,6 +29,7 @@ mod blocking;
 mod database;
 mod error;
 mod keeper;
+mod leash;
 mod pgbouncer;
 mod port;
 mod postgres;
@@ -37,6 +38,8 @@ pub mod tools;
 
 pub use database::Database;
 pub use error::Error;
+pub use leash::{leash, wait};
 pub use pgbouncer::PgBouncer;
+pub use port::free_port;
 pub use postgres::{Postgres, PostgresVersion};
 pub use proxy::Proxy;

@@ -9,7 +9,8 @@ use std::{
 ///
 /// It lies below the range from which Linux takes the ports of outgoing connections, so that a
 /// server that is stopped and started again finds its port still free.
-pub(crate) fn free() -> u16 {
+#[must_use]
+pub fn free_port() -> u16 {
     loop {
         let port = 10_000 + (random() % 20_000) as u16;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

@@ -68,7 +68,7 @@ impl Proxy {
         let (orders, received) = unbounded_channel();
         let counts = Arc::new(Counts::default());
         let (address, listener) = loop {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port::free()));
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port::free_port()));
             match listen(address) {
                 Ok(listener) => break (address, listener),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}

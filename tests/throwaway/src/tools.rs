@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Error, keeper};
+use crate::{Error, keeper, leash::leash};
 
 /// Goes on without what is missing, saying so, unless `CI` is set: there nothing may be missing.
 ///
@@ -64,12 +64,10 @@ pub(crate) fn apt_install(package: &str) -> Result<(), Error> {
     }
     let _lock = lock("apt")?;
     say(&format!("apt-get install {package}"));
-    run(Command::new("sh").args([
-        "-ec",
-        include_str!("tools/apt-install.sh"),
-        "apt-install",
-        package,
-    ]))
+    let mut install = Command::new("sh");
+    install.args(["-ec", include_str!("tools/apt-install.sh"), "apt-install", package]);
+    // Not ended half-way when we are: the system's package database would be left broken.
+    finish(format!("apt-get install {package}"), &mut install)
 }
 
 /// `grpcurl`: the one that `TENANTKIT_GRPCURL` names, or the one on `PATH`, or else one built
@@ -127,7 +125,7 @@ pub fn pip_venv(name: &str, packages: &[&str]) -> Result<PathBuf, Error> {
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv"]).arg(folder);
         // Debian's Python comes without the part that makes environments.
-        run(&mut venv).or_else(|_| apt_install("python3-venv").and_then(|()| run(&mut venv)))?;
+        run(&venv).or_else(|_| apt_install("python3-venv").and_then(|()| run(&venv)))?;
         run(Command::new(folder.join("bin/python"))
             .args([
                 "-m",
@@ -180,15 +178,25 @@ fn caches() -> PathBuf {
     std::path::absolute(&target).unwrap_or(target).join("throwaway")
 }
 
-/// Runs `command`; what it says is told only when it fails.
-pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
-    let typed = || {
-        let words = [command.get_program()].into_iter().chain(command.get_args());
-        words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
-    };
-    let typed = typed();
-    let output =
-        command.stdin(Stdio::null()).output().map_err(Error::io(format!("run `{typed}`")))?;
+/// Runs `command`, which ends when we do; what it says is told only when it fails.
+pub(crate) fn run(command: &Command) -> Result<(), Error> {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let typed = words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
+    finish(typed, &mut leash(command))
+}
+
+/// Runs what one could have `typed` to its end.
+fn finish(typed: String, command: &mut Command) -> Result<(), Error> {
+    let output = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .and_then(|mut child| {
+            let _leash = child.stdin.take();
+            child.wait_with_output()
+        })
+        .map_err(Error::io(format!("run `{typed}`")))?;
     if output.status.success() {
         return Ok(());
     }
@@ -263,7 +271,7 @@ mod tests {
         let name = Name::new();
         let half = cache(&name.0, |folder| {
             fs::write(folder.join("half"), "").map_err(Error::io("write"))?;
-            run(&mut Command::new("false"))
+            run(&Command::new("false"))
         });
         assert!(matches!(half, Err(Error::Failed { .. })));
         let folder = cache(&name.0, |_| Ok(())).unwrap();

@@ -120,3 +120,30 @@ async fn a_server_does_not_outlive_the_shell_that_keeps_it() {
         holder.process.wait().unwrap();
     }
 }
+
+#[test]
+fn a_leashed_command_ends_with_everything_that_it_started_when_the_leash_is_dropped() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "sleep 1000 & echo $!; wait"]);
+    let mut child = throwaway::leash(&command).stdout(Stdio::piped()).spawn().unwrap();
+    let mut sleeper = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut sleeper).unwrap();
+    let sleeper = PathBuf::from("/proc").join(sleeper.trim());
+    assert!(sleeper.exists());
+
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    let patience = Instant::now() + Duration::from_secs(20);
+    while sleeper.exists() {
+        assert!(Instant::now() < patience, "{sleeper:?} is left");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_leashed_command_ends_by_itself_and_says_how() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exit \"$HOW\""]).env("HOW", "3");
+    let status = throwaway::wait(&mut throwaway::leash(&command).spawn().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(3));
+}

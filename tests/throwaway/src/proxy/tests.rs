@@ -6,7 +6,7 @@ use std::{
 
 use super::*;
 
-/// Answers each line with as many lines as it names.
+/// A server that answers each byte with itself.
 fn echo() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -69,7 +69,7 @@ fn connections_are_counted_apart_and_added_up() {
 }
 
 #[test]
-fn each_way_takes_the_delay_and_together_takes_no_longer() {
+fn each_way_takes_the_delay() {
     let proxy = Proxy::start(echo()).unwrap();
     let delay = Duration::from_millis(40);
     let mut stream = connect(&proxy);
