@@ -53,7 +53,8 @@ impl Error {
     }
 }
 
-#[cfg(all(test, feature = "axum", feature = "sqlx", feature = "tonic"))]
+#[cfg(test)]
+#[cfg(all(feature = "axum", feature = "sqlx", feature = "tonic"))]
 mod tests {
     use std::time::Duration;
 
