@@ -21,7 +21,14 @@ impl IdentitySource for Host {
     }
 
     fn claim(&self, presented: &Presented<'_>, _: UnixTime) -> Result<Option<Claim>, Reason> {
-        let Some(label) = presented.host().and_then(|host| host.strip_suffix(SUFFIX)) else {
+        // A host is the same in capitals, with a port, and with the dot of the root behind it.
+        let host = presented.host().unwrap_or_default().to_ascii_lowercase();
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => &host,
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let Some(label) = name.strip_suffix(SUFFIX) else {
             return Ok(None);
         };
         let tenant = label.parse().map_err(|_| Reason::MalformedHeader)?;

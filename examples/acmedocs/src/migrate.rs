@@ -12,16 +12,16 @@ use crate::{authority::MIGRATE, config::Documents};
 #[non_exhaustive]
 pub enum MigrateError {
     /// The work was not granted.
-    #[error(transparent)]
+    #[error("cannot migrate: {0}")]
     Refused(#[from] Refusal),
     /// A name or a reason is none.
     #[error(transparent)]
     Text(#[from] InvalidText),
     /// The database cannot be reached.
-    #[error(transparent)]
+    #[error("documents.owner_url: {0}")]
     Connect(#[from] sqlx::Error),
     /// A migration fails.
-    #[error(transparent)]
+    #[error("documents.owner_url: cannot migrate: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
 }
 

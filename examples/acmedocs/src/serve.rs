@@ -40,7 +40,7 @@ pub enum Error {
     #[error("edge.documents_url may be like http://127.0.0.1:50051: {0}")]
     DocumentsUrl(tonic::transport::Error),
     /// The database cannot be migrated.
-    #[error("documents.owner_url: cannot migrate: {0}")]
+    #[error(transparent)]
     Migrate(#[from] crate::migrate::MigrateError),
     /// The database cannot be used, or would not keep tenants apart.
     #[error("documents.database_url: {0}")]

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -13,7 +13,7 @@ use acmedocs::proto::documents_client::DocumentsClient;
 use hyper::Method;
 use serde_json::json;
 use tempfile::TempDir;
-use throwaway::{Database, Postgres, Proxy};
+use throwaway::{Database, Postgres, Proxy, free_port};
 use tokio::process::{Child, Command};
 use tonic::transport::Channel;
 
@@ -102,7 +102,7 @@ impl World {
         write(&folder, "services.jwks", &json!({ "keys": [services.service_jwk()] }))?;
         write(&folder, "edge.jwk", &services.private_service_jwk())?;
 
-        let (edge_address, documents_address) = (free_address()?, free_address()?);
+        let (edge_address, documents_address) = (free_address(), free_address());
         let addresses = Addresses {
             edge: edge_address,
             documents: documents_address,
@@ -242,8 +242,8 @@ fn write(folder: &TempDir, name: &str, content: &serde_json::Value) -> Result<()
 }
 
 /// An address that is free now. Whoever takes it first has it: then acmedocs says so and ends.
-fn free_address() -> Result<SocketAddr, Failed> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 /// Built beside us, by `cargo xtask demo` or for the tests of acmedocs.

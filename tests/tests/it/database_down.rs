@@ -10,7 +10,7 @@ use std::{
 };
 
 use acmedocs::proto::ListRequest;
-use demo::{Acmedocs, Setup, World, issuer};
+use demo::{Acmedocs, Edge, Setup, World, issuer};
 use hyper::Method;
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
@@ -201,4 +201,37 @@ async fn a_starved_pool_refuses_and_recovers() {
     let recovered = async || call(&world, "t0", 1).await == 200;
     eventually("served again", recovered).await;
     nothing_is_left_open(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_no_connection_left_refuses_and_recovers() {
+    let world = Arc::new(world_of(many()).await);
+    let role = &world.serving_role;
+    world.database.execute(format!("ALTER ROLE {role} CONNECTION LIMIT 0")).unwrap();
+    world.link.cut();
+    let hammer = Hammer::start(&world);
+    hammer.refused().await;
+    world.database.execute(format!("ALTER ROLE {role} CONNECTION LIMIT -1")).unwrap();
+    hammer.recovered().await;
+    hammer.stop().await;
+    nothing_is_left_open(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_documents_service_that_is_not_there_is_as_unavailable_as_a_database() {
+    let world = world_of(Setup::default()).await;
+    let file = world.folder().join("acmedocs.toml");
+    let mut config = acmedocs::Config::load(&file.to_string_lossy()).unwrap();
+    config.edge.listen.set_port(0);
+    config.documents.listen.set_port(0);
+    config.edge.documents_url = "http://127.0.0.1:1".to_owned();
+    let started = acmedocs::start(&config).await.unwrap();
+    let bearer = bearer(&world, "acme");
+    let headers = [("authorization", bearer.as_str())];
+    let answer = Edge::at(started.edge).call(Method::GET, DOCUMENTS, &headers, None).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status, 503, "{answer}");
+    assert_eq!(answer.headers["retry-after"], "1", "{answer}");
+    assert_eq!(answer.headers["cache-control"], "no-store", "{answer}");
+    started.stop().await.unwrap();
 }

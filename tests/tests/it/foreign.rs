@@ -2,6 +2,7 @@
 
 mod curl;
 mod grpcurl;
+mod health;
 mod psql;
 mod pyjwt;
 mod python;

@@ -138,6 +138,16 @@ async fn the_host_must_be_the_proven_tenants_wherever_it_stands() {
     let (own, other) = ("acme.acmedocs.example", "globex.acmedocs.example");
     assert_eq!(get("/v1/ping", &[own]).await.status, 200);
     assert_eq!(get("/v1/ping", &[other]).await.status, 403);
+    for spelling in
+        ["GLOBEX.acmedocs.example", "globex.Acmedocs.Example:8080", "globex.acmedocs.example."]
+    {
+        let answer = get("/v1/ping", &[spelling]).await;
+        assert_eq!((answer.status, &*answer.reason()), (403, "sources-disagree"), "{spelling}");
+        let own = spelling.to_lowercase().replace("globex", "Acme");
+        assert_eq!(get("/v1/ping", &[&own]).await.status, 200, "{own}");
+    }
+    assert_eq!(get("/v1/ping", &["acme.globex.acmedocs.example"]).await.status, 401);
+    assert_eq!(get("/v1/ping", &["globex:x@acme.acmedocs.example"]).await.status / 100, 4);
     let absolute = |host: &str| format!("http://{host}/v1/ping");
     assert_eq!(get(&absolute(own), &[own]).await.status, 200);
     assert_eq!(get(&absolute(other), &[other]).await.status, 403);

@@ -234,6 +234,9 @@ async fn what_only_shows_at_the_start_is_told_by_its_key_as_well() {
     assert!(said.starts_with("documents.database_url: "), "{said}");
     let said = refused(&world, |it| it.documents.owner_url = nowhere.into()).await;
     assert!(said.starts_with("documents.owner_url: "), "{said}");
+    // The migration is audited before it runs, or it does not run.
+    let said = refused(&world, |it| it.documents.audit_log = "/dev/full".into()).await;
+    assert_eq!(said, "cannot migrate: grant refused: the audit log cannot be written");
     let said = refused(&world, |it| it.edge.documents_url = "not a url".into()).await;
     assert!(said.starts_with("edge.documents_url") && said.contains("http://"), "{said}");
 }

@@ -70,12 +70,17 @@ async fn curl_is_told_how_to_authenticate_and_stores_nothing() {
         assert!(challenge.starts_with("Bearer") && challenge.contains("invalid_token"));
         assert!(!forged.body.contains("a.b.c"), "{}", forged.body);
 
+        let header = format!("authorization: {}", bearer(&curl.world, "acme"));
+        let twice = curl.get(version, &[&header, &header]).await;
+        assert_eq!(twice.status, 401);
+        assert!(twice.body.contains("duplicate-header"), "{}", twice.body);
+
         let header = format!("authorization: {}", bearer(&curl.world, "initech"));
         let suspended = curl.get(version, &[&header]).await;
         assert_eq!((suspended.status, suspended.header("www-authenticate")), (403, None));
         assert!(!suspended.body.contains("initech"), "{}", suspended.body);
 
-        for refusal in [nobody, forged, suspended] {
+        for refusal in [nobody, forged, twice, suspended] {
             assert_eq!(refusal.header("content-type"), Some("application/problem+json"));
             assert_eq!(refusal.header("cache-control"), Some("no-store"));
             assert_eq!(refusal.header("retry-after"), None);

@@ -10,11 +10,12 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 issuer, audience = sys.argv[1:]
 now = int(time.time())
-keys = {
-    "EdDSA": (ed25519.Ed25519PrivateKey.generate(), OKPAlgorithm),
-    "ES256": (ec.generate_private_key(ec.SECP256R1()), ECAlgorithm),
-    "RS256": (rsa.generate_private_key(public_exponent=65537, key_size=2048), RSAAlgorithm),
+makers = {
+    "EdDSA": (ed25519.Ed25519PrivateKey.generate, OKPAlgorithm),
+    "ES256": (lambda: ec.generate_private_key(ec.SECP256R1()), ECAlgorithm),
+    "RS256": (lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048), RSAAlgorithm),
 }
+keys = {algorithm: (make(), kind, make()) for algorithm, (make, kind) in makers.items()}
 
 
 def token(algorithm, key, **changed):
@@ -32,8 +33,9 @@ print(
                 "good": token(algorithm, key),
                 "expired": token(algorithm, key, iat=now - 600, exp=now - 300),
                 "other audience": token(algorithm, key, aud="elsewhere"),
+                "forged": token(algorithm, forger),
             }
-            for algorithm, (key, kind) in keys.items()
+            for algorithm, (key, kind, forger) in keys.items()
         ]
     )
 )
