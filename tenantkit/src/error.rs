@@ -2,20 +2,27 @@
 
 #[cfg(feature = "axum")]
 mod answer;
+#[cfg(feature = "http")]
+mod client;
 #[cfg(feature = "sqlx")]
 mod database;
-#[cfg(all(feature = "axum", any(feature = "sqlx", feature = "tonic")))]
+#[cfg(feature = "axum")]
 mod problem;
+#[cfg(any(feature = "axum", feature = "tonic"))]
+mod report;
 #[cfg(feature = "tonic")]
 mod status;
 
 use tenantkit_core::Refusal;
+#[cfg(feature = "http")]
+use tenantkit_core::{Door, Reason};
 
 /// What a handler may end with. It converts from each crate's error, from `sqlx::Error` and from
 /// `tonic::Status`, and answers as the table of refusals says: `?` is all that a handler needs.
 ///
 /// What is no refusal is answered by its kind alone: 404 for a row that is not there, 500 for the
-/// rest. Neither answer tells what the database said; the error does, to whoever logs it.
+/// rest. Neither answer tells what the database said. With the feature `tracing` what is answered as
+/// a fault of the service is an event at the target `tenantkit::error`, with its sources.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,10 +33,14 @@ pub enum Error {
     #[cfg(feature = "sqlx")]
     #[error(transparent)]
     Database(tenantkit_sqlx::Error),
-    /// A call to another service.
+    /// A call that brought no answer.
+    #[cfg(feature = "http")]
+    #[error("a call brought no answer")]
+    Unreachable(#[source] tenantkit_grpc::BoxError),
+    /// A call to another service, and its answer.
     #[cfg(feature = "tonic")]
     #[error("a call failed: {}", .0.code())]
-    Call(Box<tonic::Status>),
+    Call(#[source] Box<tonic::Status>),
 }
 
 impl Error {
@@ -40,6 +51,8 @@ impl Error {
             Self::Refused(refusal) => Some(*refusal),
             #[cfg(feature = "sqlx")]
             Self::Database(error) => error.refusal(),
+            #[cfg(feature = "http")]
+            Self::Unreachable(_) => Some(Refusal::new(Reason::DependencyUnavailable, Door::Call)),
             #[cfg(feature = "tonic")]
             Self::Call(_) => None,
         }
@@ -59,7 +72,6 @@ mod tests {
     use std::time::Duration;
 
     use axum_core::response::IntoResponse;
-    use tenantkit_core::{Door, Reason};
     use tonic::{Code, Status};
 
     use super::*;
@@ -105,6 +117,47 @@ mod tests {
         assert_eq!(answer.status(), 500);
         assert_eq!(answer.headers()["cache-control"], "no-store");
         assert!(!read(answer).contains("secret"));
+    }
+
+    #[test]
+    fn a_call_that_was_refused_or_brought_no_answer_is_answered_as_that() {
+        let refused = tenantkit_grpc::ClientError::Refused(Refusal::new(
+            Reason::OutsideTrustDomain,
+            Door::Call,
+        ));
+        assert_eq!(Error::from(refused).into_response().status(), 403);
+        let unreachable = tenantkit_grpc::ClientError::Inner("connection refused".into());
+        assert_eq!(Error::from(unreachable).into_response().status(), 503);
+    }
+
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn a_fault_is_told_to_whoever_runs_the_service() {
+        use std::sync::{Arc, Mutex};
+
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&told);
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || Told(Arc::clone(&writer))).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let fault = Error::from(sqlx::Error::Protocol("no such column".into()));
+            assert_eq!(fault.into_response().status(), 500);
+        });
+        let told = String::from_utf8(told.lock().unwrap().clone()).unwrap();
+        assert!(told.contains("no such column"), "{told}");
+
+        struct Told(Arc<Mutex<Vec<u8>>>);
+
+        impl std::io::Write for Told {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
     }
 
     #[test]

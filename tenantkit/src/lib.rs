@@ -37,11 +37,11 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "axum", feature = "sqlx", feature = "tonic"))]
+#[cfg(any(feature = "http", feature = "sqlx"))]
 mod error;
 pub mod prelude;
 
-#[cfg(any(feature = "axum", feature = "sqlx", feature = "tonic"))]
+#[cfg(any(feature = "http", feature = "sqlx"))]
 pub use error::Error;
 pub use tenantkit_core::*;
 #[cfg(feature = "http")]
@@ -49,6 +49,6 @@ pub use tenantkit_grpc as grpc;
 #[cfg(feature = "http")]
 pub use tenantkit_grpc::{TenantClientLayer, TenantLayer};
 #[cfg(feature = "sqlx")]
-pub use tenantkit_sqlx as sqlx;
+pub use tenantkit_sqlx as postgres;
 #[cfg(feature = "sqlx")]
 pub use tenantkit_sqlx::{TenantConn, TenantPool, TenantTx};

@@ -1,8 +1,9 @@
 //! What most services need: `use tenantkit::prelude::*;`.
 
 pub use tenantkit_core::{
-    Asserts, Authority, BearerPolicy, Jwks, MemoryDirectory, Source, TenantContext, TenantId,
-    TenantRecord, TierSet, TxnTokens,
+    Asserts, Authority, BearerPolicy, Capability, CrossTenant, Grant, Jwks, KeySet,
+    MemoryDirectory, Refusal, Source, Subject, SystemWork, TenantContext, TenantId, TenantRecord,
+    TenantStatus, Text, TierSet, TxnTokens,
 };
 #[cfg(feature = "tonic")]
 pub use tenantkit_grpc::TenantRequestExt;
@@ -11,5 +12,5 @@ pub use tenantkit_grpc::{TenantClientLayer, TenantLayer};
 #[cfg(feature = "sqlx")]
 pub use tenantkit_sqlx::{TenantConn, TenantPool, TenantTx};
 
-#[cfg(any(feature = "axum", feature = "sqlx", feature = "tonic"))]
+#[cfg(any(feature = "http", feature = "sqlx"))]
 pub use crate::Error;

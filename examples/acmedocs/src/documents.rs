@@ -3,12 +3,7 @@
 mod store;
 
 use sqlx::types::Uuid;
-use tenantkit::{
-    Error,
-    grpc::TenantRequestExt,
-    sqlx::{TenantPool, TenantTx},
-    task,
-};
+use tenantkit::{Error, TenantPool, TenantTx, grpc::TenantRequestExt, task};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};

@@ -44,7 +44,7 @@ pub enum Error {
     Migrate(#[from] crate::migrate::MigrateError),
     /// The database cannot be used, or would not keep tenants apart.
     #[error("documents.database_url: {0}")]
-    Database(#[from] tenantkit::sqlx::Error),
+    Database(#[from] tenantkit::postgres::Error),
     /// A service panicked, outside of any request.
     #[error("a service panicked")]
     Panicked,

@@ -32,12 +32,13 @@ impl From<Error> for Status {
             return refusal.into_status();
         }
         match error {
-            Error::Refused(refusal) => refusal.into_status(),
             #[cfg(feature = "sqlx")]
             error if error.is_not_found() => Self::not_found("not found"),
-            #[cfg(feature = "sqlx")]
-            Error::Database(_) => Self::internal("the database could not do it"),
             Error::Call(status) => *status,
+            error => {
+                error.report();
+                Self::internal("the service could not do it")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Postgres fills the column in.
 
 use sqlx::{FromRow, types::Uuid};
-use tenantkit::sqlx::TenantConn;
+use tenantkit::TenantConn;
 
 /// A row of a tenant.
 #[derive(Debug, FromRow)]
