@@ -53,7 +53,6 @@ use crate::{
 
 const HEADER: &str = "txn-token";
 const TYP: &str = "txntoken+jwt";
-const FAILURES_PER_SECOND: u32 = 1000;
 
 /// Verifies transaction tokens, and mints them where there is a signing key. A clone shares keys and
 /// cache.
@@ -88,7 +87,7 @@ impl TxnTokens {
                 leeway: Duration::from_secs(5),
             },
             cache: VerifiedCache::new(8 * 1024 * 1024),
-            budget: FailureBudget::new(FAILURES_PER_SECOND),
+            budget: FailureBudget::OFF,
         })
     }
 
@@ -132,9 +131,12 @@ impl TxnTokens {
         Self { cache: VerifiedCache::new(max_bytes), ..self }
     }
 
-    /// How many signatures that do not hold are checked for one peer in a second, before its tokens
-    /// are refused unseen. 1000 unless told. It is the peer of the connection: behind a proxy all
-    /// share the proxy's, and only for tokens that are not in the cache.
+    /// How many tokens that do not hold are checked for one peer in a second, before its tokens are
+    /// refused unseen, except those that are in the cache. No bound unless told.
+    ///
+    /// Only for a listener that its callers reach directly: the peer is that of the connection, so
+    /// behind a proxy or a load balancer one caller's bad tokens would refuse everybody. Where the
+    /// peer is not known nobody is refused.
     #[must_use]
     pub fn failures_per_second(self, at_most: u32) -> Self {
         Self { budget: FailureBudget::new(at_most), ..self }
@@ -198,16 +200,18 @@ impl TxnTokens {
         if !is_in_terms || !header.is_signed_by(key.algorithm()) {
             return Err(Reason::UnknownKey);
         }
-        self.budget.check(peer, now)?;
-        compact.verify(&key.key).inspect_err(|_| self.budget.charge(peer, now))?;
-
         let expected = Expected {
             trust_domain: &self.trust_domain,
             workload: terms.workload(),
             bounds: &self.bounds,
         };
-        let (identity, validity) = claims::read(&compact.claims()?, Arc::clone(token), &expected)?;
-        validity.check(now, &self.bounds)?;
+        // An old token whose signature holds costs as much as a forged one, each time.
+        let (identity, validity) = self.budget.spend(peer, now, || {
+            compact.verify(&key.key)?;
+            let read = claims::read(&compact.claims()?, Arc::clone(token), &expected)?;
+            read.1.check(now, &self.bounds)?;
+            Ok(read)
+        })?;
         Ok(Verified {
             identity: Arc::new(identity),
             validity,

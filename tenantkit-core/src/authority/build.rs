@@ -36,7 +36,7 @@ pub struct AuthorityBuilder {
     sampling: Sampling,
     bearers: Vec<(Jwks, BearerPolicy)>,
     bearer_cache: u64,
-    bearer_failures: u32,
+    bearer_failures: Option<u32>,
     txn_tokens: Option<TxnTokens>,
     sources: Vec<(Box<dyn IdentitySource>, Option<Asserts>)>,
     capabilities: Vec<Capability>,
@@ -104,7 +104,7 @@ impl AuthorityBuilder {
             },
             bearers: Vec::new(),
             bearer_cache: 8 * 1024 * 1024,
-            bearer_failures: 1000,
+            bearer_failures: None,
             txn_tokens: None,
             sources: Vec::new(),
             capabilities: Vec::new(),
@@ -125,12 +125,15 @@ impl AuthorityBuilder {
         Self { bearer_cache: max_bytes, ..self }
     }
 
-    /// How many bearer tokens whose signature does not hold are checked for one peer in a second,
-    /// before its tokens are refused unseen. 1000 unless told. It is the peer of the connection:
-    /// behind a proxy all share the proxy's, and only for tokens that are not in the cache.
+    /// How many bearer tokens that do not hold are checked for one peer in a second, before its
+    /// tokens are refused unseen, except those that are in the cache. No bound unless told.
+    ///
+    /// Only for a listener that its callers reach directly: the peer is that of the connection, so
+    /// behind a proxy or a load balancer one caller's bad tokens would refuse everybody. Where the
+    /// peer is not known nobody is refused.
     #[must_use]
     pub fn bearer_failures_per_second(self, at_most: u32) -> Self {
-        Self { bearer_failures: at_most, ..self }
+        Self { bearer_failures: Some(at_most), ..self }
     }
 
     /// Verifies transaction tokens, and mints them where there is a signing key:
