@@ -26,7 +26,8 @@ async fn titles(service: &Service, tenant: &str) -> Vec<String> {
     listed.into_inner().documents.into_iter().map(|document| document.title).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// On one thread, so that one tenant's scope is entered where the other's was left.
+#[tokio::test]
 async fn two_tenants_export_at_once_and_each_receives_all_of_its_own() {
     let service = Service::start(2).await;
     service.fill("acme", 2_000);
@@ -200,10 +201,20 @@ fn looking() -> Router<TenantPool> {
         .route("/orphan", get(orphan))
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// On one thread, so that one tenant's scope is entered where the other's was left.
+#[tokio::test]
 async fn the_scope_reaches_the_body_and_scoped_tasks_and_no_bare_task() {
     let mut service = Service::start(1).await;
     let edge = Edge::at(service.serve(looking()).await);
+    let both = ["acme", "globex"].repeat(20).into_iter().map(|tenant| {
+        let (edge, token) = (edge.clone(), service.token(tenant));
+        async move {
+            let headers = [("txn-token", token.as_str())];
+            let answer = edge.call(Method::GET, "/body", &headers, None).await.unwrap();
+            assert_eq!(answer.body, format!("{tenant};").repeat(3));
+        }
+    });
+    futures_util::future::join_all(both).await;
     for tenant in ["acme", "globex"] {
         let token = service.token(tenant);
         let get = async |path: &str| {

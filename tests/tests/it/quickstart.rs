@@ -3,7 +3,7 @@
 use demo::{AUDIENCE, Edge, ISSUER, Issuer, issuer};
 use hyper::Method;
 use serde_json::json;
-use tenantkit::sqlx::rls;
+use tenantkit::postgres::rls;
 use tokio::net::TcpListener;
 
 use crate::support::postgres;

@@ -2,8 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use acmedocs::proto::ExportRequest;
 use demo::{Acmedocs, World, issuer};
 use hyper::Method;
+use tonic::Request;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_requests_under_way_finish() {
@@ -25,6 +27,21 @@ async fn sigterm_lets_requests_under_way_finish() {
     assert_eq!(answer.status, 201, "{answer}");
     assert_eq!(status.code(), Some(0));
     assert!(world.edge.call(Method::GET, "/healthz", &[], None).await.is_err(), "still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_does_not_wait_for_ever_for_a_caller_who_does_not_read() {
+    let mut world = World::start(Acmedocs::Process).await.unwrap();
+    let many = "INSERT INTO documents (tenant_id, title, body)
+        SELECT 'acme', 'large', repeat('x', 10000) FROM generate_series(1, 2000)";
+    world.database.execute(many).unwrap();
+    let token = world.services.txn_token("acme", "alice", issuer::now());
+    let mut request = Request::new(ExportRequest {});
+    request.metadata_mut().insert("txn-token", token.parse().unwrap());
+    let unread = world.documents().await.unwrap().export(request).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), world.terminate());
+    assert_eq!(ended.await.unwrap().unwrap().code(), Some(0));
+    drop(unread);
 }
 
 #[tokio::test(flavor = "multi_thread")]
