@@ -4,6 +4,7 @@ mod build;
 mod dangerous;
 mod grant;
 mod listener;
+mod proofs;
 
 use std::{
     fmt,
@@ -18,6 +19,7 @@ pub use build::{AuthorityBuilder, BuildError};
 pub use dangerous::{DangerousBuilder, GatewayPeer};
 pub use grant::{Capability, CrossTenant, Grant, SystemWork};
 pub use listener::Listener;
+use proofs::Proofs;
 
 use crate::{
     AuditEvent, Clock, Door, Identity, Provenance, Reason, Refusal, TenantContext, TenantDirectory,
@@ -211,15 +213,16 @@ impl Authority {
     /// Turns what was proved into a context, if the directory has such a tenant.
     fn issue(
         &self,
-        identity: Arc<Identity>,
+        proofs: Proofs,
         provenance: Provenance,
         now: UnixTime,
     ) -> Result<TenantContext, Reason> {
-        let record = self.find(&identity.tenant, now)?;
-        if !is_of(&identity, &record) {
+        let record = self.find(&proofs.identity.tenant, now)?;
+        if !proofs.all().all(|proof| is_of(proof, &record)) {
             return Err(Reason::StaleIncarnation);
         }
         may_act(&record)?;
+        let identity = proofs.identity;
         let txn = match &identity.txn {
             Some(txn) => txn.clone(),
             None => self.0.transactions.next(),

@@ -35,7 +35,7 @@ impl<S: Sync> FromRequestParts<S> for TenantContext {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let verified = parts.extensions.get::<Self>().cloned();
-        verified.ok_or(Refusal::new(Reason::NoIdentity, Door::Request))
+        verified.ok_or(Refusal::new(Reason::NoLayer, Door::Request))
     }
 }
 

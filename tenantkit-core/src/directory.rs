@@ -1,13 +1,6 @@
 //! [`TenantDirectory`]: which tenants exist, and how they stand.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 
@@ -85,23 +78,40 @@ pub enum TenantStatus {
 }
 
 /// A directory in memory, changed while running. Readers never wait.
+///
+/// Keep a handle to change it, and give the authority another:
+///
+/// ```
+/// use std::sync::Arc;
+/// use tenantkit_core::{MemoryDirectory, TenantDirectory, TenantRecord, TenantStatus, TierSet};
+///
+/// let record = TenantRecord::active(TierSet::METALS.get("gold").unwrap());
+/// let directory = Arc::new(MemoryDirectory::new([("acme".parse()?, record)]));
+/// // Authority::builder(..).directory(Arc::clone(&directory))
+///
+/// directory.set("acme".parse()?, record.status(TenantStatus::Suspended));
+/// assert_eq!(directory.find(&"acme".parse()?).unwrap().status, TenantStatus::Suspended);
+/// # Ok::<(), tenantkit_core::InvalidTenantId>(())
+/// ```
 #[derive(Debug)]
-pub struct MemoryDirectory {
-    tenants: ArcSwap<HashMap<TenantId, TenantRecord>>,
-    /// Milliseconds since 1970, or [`IS_THE_TRUTH`].
-    as_of: AtomicU64,
-}
+pub struct MemoryDirectory(ArcSwap<Known>);
 
-const IS_THE_TRUTH: u64 = u64::MAX;
+/// What is known, and as of when. Swapped as one, so that no old content is ever taken for new.
+#[derive(Debug, Clone)]
+struct Known {
+    tenants: Arc<HashMap<TenantId, TenantRecord>>,
+    /// `None` when this is the truth itself.
+    as_of: Option<UnixTime>,
+}
 
 impl MemoryDirectory {
     /// A directory that is itself the truth, and so is never stale.
     #[must_use]
     pub fn new(tenants: impl IntoIterator<Item = (TenantId, TenantRecord)>) -> Self {
-        Self {
-            tenants: ArcSwap::from_pointee(tenants.into_iter().collect()),
-            as_of: AtomicU64::new(IS_THE_TRUTH),
-        }
+        Self(ArcSwap::from_pointee(Known {
+            tenants: Arc::new(tenants.into_iter().collect()),
+            as_of: None,
+        }))
     }
 
     /// A copy of a truth elsewhere, as it was at `as_of`.
@@ -110,7 +120,10 @@ impl MemoryDirectory {
         tenants: impl IntoIterator<Item = (TenantId, TenantRecord)>,
         as_of: UnixTime,
     ) -> Self {
-        Self { as_of: AtomicU64::new(as_of.as_millis()), ..Self::new(tenants) }
+        Self(ArcSwap::from_pointee(Known {
+            tenants: Arc::new(tenants.into_iter().collect()),
+            as_of: Some(as_of),
+        }))
     }
 
     /// Replaces everything by the truth as it is at `as_of`. What is older than what is known is
@@ -120,17 +133,18 @@ impl MemoryDirectory {
         tenants: impl IntoIterator<Item = (TenantId, TenantRecord)>,
         as_of: UnixTime,
     ) {
-        if TenantDirectory::as_of(self).is_some_and(|known| as_of < known) {
-            return;
-        }
-        self.tenants.store(Arc::new(tenants.into_iter().collect()));
-        self.confirm(as_of);
+        let tenants = Arc::new(tenants.into_iter().collect());
+        self.0.rcu(|known| match known.as_of {
+            Some(later) if as_of < later => Arc::clone(known),
+            known => Arc::new(Known { tenants: Arc::clone(&tenants), as_of: known.map(|_| as_of) }),
+        });
     }
 
     /// Tells that nothing has changed until `as_of`. A directory that is the truth stays that.
     pub fn confirm(&self, as_of: UnixTime) {
-        let _ = self.as_of.fetch_update(Ordering::AcqRel, Ordering::Acquire, |known| {
-            (known != IS_THE_TRUTH).then(|| known.max(as_of.as_millis()))
+        self.0.rcu(|known| {
+            let as_of = known.as_of.map(|before| before.max(as_of));
+            Known { as_of, ..Known::clone(known) }
         });
     }
 
@@ -148,25 +162,28 @@ impl MemoryDirectory {
         });
     }
 
+    /// Every tenant, in no order, whether or not it may act: for work that runs for each.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantId> {
+        self.0.load().tenants.keys().copied().collect()
+    }
+
     fn change(&self, change: impl Fn(&mut HashMap<TenantId, TenantRecord>)) {
-        self.tenants.rcu(|tenants| {
-            let mut tenants = HashMap::clone(tenants);
-            change(&mut tenants);
-            tenants
+        self.0.rcu(|known| {
+            let mut known = Known::clone(known);
+            change(Arc::make_mut(&mut known.tenants));
+            known
         });
     }
 }
 
 impl TenantDirectory for MemoryDirectory {
     fn find(&self, tenant: &TenantId) -> Option<TenantRecord> {
-        self.tenants.load().get(tenant).copied()
+        self.0.load().tenants.get(tenant).copied()
     }
 
     fn as_of(&self) -> Option<UnixTime> {
-        match self.as_of.load(Ordering::Acquire) {
-            IS_THE_TRUTH => None,
-            millis => Some(UnixTime::from_millis(millis)),
-        }
+        self.0.load().as_of
     }
 }
 

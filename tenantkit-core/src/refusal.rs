@@ -192,6 +192,10 @@ reasons! {
     /// Nothing that could establish identity was presented, or the scope is empty.
     NoIdentity: NoTenant => "no-identity",
         "no identity was presented", "Present a token that this listener admits.";
+    /// A handler asks for a tenant where no layer has verified one: an error in the wiring of the
+    /// service.
+    NoLayer: NoTenant => "no-layer",
+        "nothing here verifies identities", "Ask the operator: this route has no tenant layer.";
     /// Only something that corroborates was presented.
     NotEstablished: Unverified => "not-established",
         "nothing that was presented proves an identity", "Present a token that this listener admits.";
@@ -225,6 +229,9 @@ reasons! {
     /// A signature that does not hold.
     BadSignature: Unverified => "bad-signature",
         "the token's signature does not hold", "Get a new token from its issuer.";
+    /// A credential of the application's own that does not hold, an API key for one.
+    BadCredential: Unverified => "bad-credential",
+        "the credential does not hold", "Get a credential that holds.";
     /// An issuer that is not known.
     UnknownIssuer: Unverified => "unknown-issuer",
         "the token's issuer is not known here", "Get a token from an issuer that is known here.";

@@ -73,6 +73,63 @@ impl SourceSet {
 /// Something that names the tenant of a request: a token, an API key, a host, a path.
 ///
 /// It is called for every request at a listener that admits it, so it answers from memory.
+///
+/// API keys, for one. The identity stands for this request: a minute bounds what is done with it.
+///
+/// ```
+/// use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+/// use tenantkit_core::{
+///     Claim, Identity, IdentitySource, Presented, Reason, Source, Subject, TenantId, Text, UnixTime,
+/// };
+///
+/// /// The tenant of each key, by the key's SHA-256, so that a lookup tells nothing by its time.
+/// struct ApiKeys(HashMap<[u8; 32], TenantId>);
+///
+/// impl ApiKeys {
+///     const SOURCE: Source = Source::Custom("api-key");
+/// }
+///
+/// impl IdentitySource for ApiKeys {
+///     fn source(&self) -> Source {
+///         Self::SOURCE
+///     }
+///
+///     fn headers(&self) -> &[&'static str] {
+///         &["x-api-key"]
+///     }
+///
+///     fn claim(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Claim>, Reason> {
+///         let Some(key) = presented.header("x-api-key") else { return Ok(None) };
+///         let tenant = *self.0.get(&sha256(key)).ok_or(Reason::BadCredential)?;
+///         let issuer = Text::new("api-keys").map_err(|_| Reason::BadCredential)?;
+///         let sub = Text::new(&tenant).map_err(|_| Reason::BadCredential)?;
+///         let expires = now.saturating_add(Duration::from_secs(60));
+///         let identity = Identity::new(tenant, Subject::new(issuer, sub), expires).issued(now);
+///         Ok(Some(Claim::Establishes(Arc::new(identity))))
+///     }
+/// }
+///
+/// // Authority::builder(tiers).establish(keys, Asserts::Any), and
+/// // TenantLayer::new(&authority).admit(ApiKeys::SOURCE)
+/// # impl fmt::Debug for ApiKeys {
+/// #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("ApiKeys") }
+/// # }
+/// # fn sha256(key: &str) -> [u8; 32] { [key.len() as u8; 32] }
+/// # let keys = ApiKeys(HashMap::from([(sha256("key-of-acme"), "acme".parse().unwrap())]));
+/// # use tenantkit_core::{Asserts, Authority, Inbound, MemoryDirectory, TenantRecord, TierSet};
+/// # use tenantkit_core::test_util::MemorySink;
+/// # let gold = TenantRecord::active(TierSet::METALS.get("gold").unwrap());
+/// # let authority = Authority::builder(TierSet::METALS).establish(keys, Asserts::Any)
+/// #     .directory(MemoryDirectory::new([("acme".parse().unwrap(), gold)]))
+/// #     .audit(MemorySink::default()).build().unwrap();
+/// # let listener = authority.listener().admit(ApiKeys::SOURCE);
+/// # let mut headers = http::HeaderMap::new();
+/// # headers.insert("x-api-key", "key-of-acme".parse().unwrap());
+/// # assert_eq!(listener.identify(Inbound::new(&headers)).unwrap().tenant(), "acme");
+/// # headers.insert("x-api-key", "another".parse().unwrap());
+/// # let refusal = listener.identify(Inbound::new(&headers)).unwrap_err();
+/// # assert_eq!(refusal.reason(), Reason::BadCredential);
+/// ```
 pub trait IdentitySource: fmt::Debug + Send + Sync + 'static {
     /// Which one it is.
     fn source(&self) -> Source;

@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::Authority;
+use super::{Authority, proofs::Proofs};
 use crate::{
     AuditEvent, Door, Identity, Provenance, Reason, Refusal, Source, SourceSet, Subject,
     TenantContext, TenantId, Text, UnixTime,
@@ -201,7 +201,7 @@ impl Granted {
             established_by: Source::Grant(self.capability.name),
             agreed: SourceSet::EMPTY,
         };
-        let context = self.authority.issue(Arc::new(identity), provenance, now);
+        let context = self.authority.issue(Proofs::one(Arc::new(identity)), provenance, now);
         let context = context.map_err(|reason| {
             self.refuse(&self.authority, Refusal::new(reason, Door::Grant), Some(&tenant))
         })?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Authority, Role};
+use super::{Authority, Role, proofs::Proofs};
 use crate::{
     Claim, Door, Identity, Inbound, Presented, Provenance, Reason, Refusal, Source, SourceSet,
     TenantContext, TenantId, UnixTime,
@@ -20,7 +20,7 @@ pub struct Listener {
 /// Everything that was present and held.
 struct Gathered {
     agreed: SourceSet,
-    established: Option<(Source, Arc<Identity>)>,
+    established: Option<(Source, Proofs)>,
     named: Option<TenantId>,
     /// The places of the headers that some source took as its own.
     taken: u32,
@@ -79,7 +79,7 @@ impl Listener {
         let now = self.authority.now();
         let mut proven = None;
         self.gather(inbound, now, &mut proven)
-            .and_then(|(identity, provenance)| self.authority.issue(identity, provenance, now))
+            .and_then(|(proofs, provenance)| self.authority.issue(proofs, provenance, now))
             .map_err(|reason| {
                 let refusal = Refusal::new(reason, self.door);
                 let tenant = proven.as_ref().map(|identity: &Arc<Identity>| identity.tenant);
@@ -101,7 +101,7 @@ impl Listener {
         inbound: Inbound<'_>,
         now: UnixTime,
         proven: &mut Option<Arc<Identity>>,
-    ) -> Result<(Arc<Identity>, Provenance), Reason> {
+    ) -> Result<(Proofs, Provenance), Reason> {
         let presented = Presented::read(&self.authority.0.headers, inbound)?;
         self.refuse_headers_not_admitted(&presented)?;
 
@@ -155,23 +155,8 @@ impl Gathered {
     fn established(&mut self, source: Source, identity: Arc<Identity>) -> Result<(), Reason> {
         self.named(identity.tenant)?;
         match &mut self.established {
-            None => self.established = Some((source, identity)),
-            Some((_, first)) => {
-                if first.subject != identity.subject
-                    || differ(first.incarnation, identity.incarnation)
-                    || differ(first.actor.as_ref(), identity.actor.as_ref())
-                {
-                    return Err(Reason::SourcesDisagree);
-                }
-                // Who really acts is not lost because another proof does not tell.
-                if first.actor.is_none() && identity.actor.is_some() {
-                    Arc::make_mut(first).actor.clone_from(&identity.actor);
-                }
-                // The context lives no longer than the shortest of its proofs.
-                if identity.expires < first.expires {
-                    Arc::make_mut(first).expires = identity.expires;
-                }
-            }
+            None => self.established = Some((source, Proofs::one(identity))),
+            Some((_, proofs)) => proofs.add(identity)?,
         }
         Ok(())
     }
@@ -183,17 +168,13 @@ impl Gathered {
         Ok(())
     }
 
-    fn conclude(self) -> Result<(Arc<Identity>, Provenance), Reason> {
+    fn conclude(self) -> Result<(Proofs, Provenance), Reason> {
         match self.established {
-            Some((established_by, identity)) => {
-                Ok((identity, Provenance { established_by, agreed: self.agreed }))
+            Some((established_by, proofs)) => {
+                Ok((proofs, Provenance { established_by, agreed: self.agreed }))
             }
             None if self.agreed.is_empty() => Err(Reason::NoIdentity),
             None => Err(Reason::NotEstablished),
         }
     }
-}
-
-fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
-    matches!((one, other), (Some(one), Some(other)) if one != other)
 }

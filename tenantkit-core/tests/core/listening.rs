@@ -137,6 +137,51 @@ fn two_proofs_for_two_incarnations_disagree() {
 }
 
 #[test]
+fn every_proof_is_of_the_tenant_that_has_the_id_now() {
+    type Make = fn(Identity, UnixTime) -> Identity;
+    const EARLIER: Duration = Duration::from_secs(1);
+    let fresh: [Make; 2] = [
+        |identity, now| identity.issued(now),
+        |identity, _| identity.incarnation(Incarnation::new(2)),
+    ];
+    let stale: [Make; 3] = [
+        |identity, _| identity.incarnation(Incarnation::FIRST),
+        |identity, now| identity.issued(now.saturating_sub(EARLIER)),
+        |identity, _| identity,
+    ];
+    let judge = |first: Make, second: Make| {
+        let proving = |name, header, make: Make| {
+            Says::new(name, header, move |_, now| {
+                let until = now.saturating_add(LIFE);
+                let identity = Identity::new(id("acme"), subject("ann"), until);
+                Ok(Some(Claim::Establishes(Arc::new(make(identity, now)))))
+            })
+        };
+        let world = World::of(|builder| {
+            builder
+                .establish(proving("word", "x-word", first), Asserts::Any)
+                .establish(proving("other", "x-other", second), Asserts::Any)
+        });
+        world.change("acme", |record| record.incarnation(Incarnation::new(2), START));
+        world
+            .identify(&[Says::WORD, OTHER], &[("x-word", "acme"), ("x-other", "acme")])
+            .map(|_| ())
+            .map_err(|it| it.code())
+    };
+    for good in fresh {
+        assert!(fresh.iter().all(|other| judge(good, *other) == Ok(())));
+        for (at, bad) in stale.into_iter().enumerate() {
+            for (first, second) in [(good, bad), (bad, good)] {
+                let refused = judge(first, second).unwrap_err();
+                // Two that name different incarnations disagree; all others are too old.
+                let either = [RefusalCode::Unverified, RefusalCode::Mismatch];
+                assert!(either.contains(&refused), "{at}: {refused}");
+            }
+        }
+    }
+}
+
+#[test]
 fn who_really_acts_is_not_lost_between_two_proofs() {
     let acting = |name, header, actor: Option<&'static str>| {
         Says::new(name, header, move |_, now| {

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use tenantkit_core::{
-    Algorithm, Asserts, AuditAction, AuditEvent, AuditSink, Commit, Door, KeySet, KeyTerms, KeyUse,
-    Reason, RefusalCode, SigningKey, Source, TenantContext, TxnTokens,
+    Algorithm, Asserts, AuditAction, AuditEvent, AuditSink, Claim, Commit, Door, Identity, KeySet,
+    KeyTerms, KeyUse, Reason, RefusalCode, SigningKey, Source, TenantContext, TxnTokens, UnixTime,
 };
 
-use crate::world::{LIFE, Says, World};
+use crate::world::{LIFE, Says, World, id, identity, subject};
 
 fn keys() -> (SigningKey, KeySet) {
     let terms = KeyTerms::new("edge-1".parse().unwrap(), KeyUse::Txn, "edge".parse().unwrap());
@@ -57,6 +57,62 @@ fn the_next_service_believes_it_and_forwards_it_unmodified_without_a_key() {
     assert!(there.expires() <= acme.expires());
     assert_eq!(there.provenance().established_by(), Source::TxnToken);
     assert_eq!(*documents.authority.outbound_token(&there).unwrap(), *token);
+}
+
+/// A service that gets a token and, beside it, what `proved` makes of the word.
+fn beside(
+    tokens: TxnTokens,
+    proved: impl Fn(Identity, UnixTime) -> Identity + Send + Sync + 'static,
+) -> World {
+    let word = Says::new("word", "x-word", move |_, now| {
+        Ok(Some(Claim::Establishes(Arc::new(proved(identity("acme", "ann", now), now)))))
+    });
+    World::of(|builder| builder.establish(word, Asserts::Any).txn_tokens(tokens))
+}
+
+#[test]
+fn a_token_that_says_less_than_the_context_is_not_forwarded() {
+    type Proved = fn(Identity, UnixTime) -> Identity;
+    let acting: Proved = |identity, _| identity.actor(subject("support"));
+    let shorter: Proved = |_, now| {
+        let until = now.saturating_add(Duration::from_secs(7));
+        Identity::new(id("acme"), subject("ann"), until)
+    };
+    let no_more: Proved = |identity, _| identity;
+
+    let (key, set) = keys();
+    let edge_key = key.verifying_key().clone();
+    let edge = world(tokens("edge", set.clone()).signing(key).unwrap());
+    let token = edge.authority.outbound_token(&edge.context("acme/ann")).unwrap();
+    let both = [("txn-token", &*token), ("x-word", "acme")];
+    let sources = [Source::TxnToken, Says::WORD];
+
+    for proved in [acting, shorter] {
+        // Without a key there is nothing that it could send.
+        let documents = beside(tokens("documents", set.clone()), proved);
+        let there = documents.identify(&sources, &both).unwrap();
+        let refusal = documents.authority.outbound_token(&there).unwrap_err();
+        assert_eq!(refusal.reason(), Reason::CannotMint);
+
+        // With one it says all that it knows.
+        let terms =
+            KeyTerms::new("doc-1".parse().unwrap(), KeyUse::Txn, "documents".parse().unwrap());
+        let key = SigningKey::generate(terms, Algorithm::EdDsa).unwrap();
+        let all = KeySet::new([edge_key.clone(), key.verifying_key().clone()]).unwrap();
+        let documents = tokens("documents", all.clone()).signing(key).unwrap();
+        let documents = beside(documents, proved);
+        let there = documents.identify(&sources, &both).unwrap();
+        let sent = documents.authority.outbound_token(&there).unwrap();
+        assert_ne!(sent, token);
+        let next = world(tokens("search", all));
+        let next = next.identify(&[Source::TxnToken], &[("txn-token", &sent)]).unwrap();
+        assert_eq!(next.actor(), there.actor());
+        assert!(next.expires() <= there.expires());
+        assert_eq!(next.transaction(), there.transaction());
+    }
+    let documents = beside(tokens("documents", set), no_more);
+    let there = documents.identify(&sources, &both).unwrap();
+    assert_eq!(documents.authority.outbound_token(&there).unwrap(), token);
 }
 
 #[test]
