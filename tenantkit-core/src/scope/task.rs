@@ -31,7 +31,25 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Ok(tokio::spawn(TenantContext::current()?.scope(future)?))
+    spawn_for(&TenantContext::current()?, future)
+}
+
+/// Spawns a task in the scope of a tenant whose context is at hand: for cron that runs for each, or for
+/// a connection that outlives its request.
+///
+/// # Errors
+///
+/// As [`TenantContext::scope`] does. Then nothing is spawned.
+///
+/// # Panics
+///
+/// Outside a Tokio runtime.
+pub fn spawn_for<F>(tenant: &TenantContext, future: F) -> Result<JoinHandle<F::Output>, Refusal>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Ok(tokio::spawn(tenant.scope(future)?))
 }
 
 /// Runs blocking work on Tokio's blocking threads, in the scope of the tenant whose scope this is.

@@ -36,7 +36,7 @@ pub trait TenantRequestExt {
 impl<T> TenantRequestExt for Request<T> {
     fn tenant(&self) -> Result<&TenantContext, Status> {
         let verified = self.extensions().get::<TenantContext>();
-        verified.ok_or_else(|| Refusal::new(Reason::NoIdentity, Door::Request).into_status())
+        verified.ok_or_else(|| Refusal::new(Reason::NoLayer, Door::Request).into_status())
     }
 }
 
