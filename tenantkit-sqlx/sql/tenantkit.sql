@@ -26,9 +26,14 @@ BEGIN
         RAISE EXCEPTION 'tenantkit: no index of % leads with %', target, tenant_column
             USING HINT = format('PRIMARY KEY (%I, ...)', tenant_column);
     END IF;
+    -- Another type could take two tenants for one: a char(4) cuts off what does not fit.
+    IF attribute.atttypid NOT IN ('text'::regtype, 'varchar'::regtype, 'uuid'::regtype) THEN
+        RAISE EXCEPTION 'tenantkit: the column % of % is neither text, varchar nor uuid',
+            tenant_column, target;
+    END IF;
     -- The setting is cast to the type of the column, never the column to that of the setting.
     IF attribute.atttypid <> 'text'::regtype THEN
-        setting := setting || '::' || format_type(attribute.atttypid, attribute.atttypmod);
+        setting := setting || '::' || format_type(attribute.atttypid, NULL);
     END IF;
     EXECUTE format('ALTER TABLE %1$s ALTER COLUMN %2$I SET NOT NULL, '
         'ALTER COLUMN %2$I SET DEFAULT %3$s', target, tenant_column, setting);

@@ -28,6 +28,7 @@ pub(crate) enum Binding {
 pub(crate) struct Mode {
     pub(crate) read_only: bool,
     pub(crate) statement_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Duration,
 }
 
 impl Binding {
@@ -43,9 +44,10 @@ impl Binding {
             sql.push_str(&literal(value));
         });
         if let Some(timeout) = mode.statement_timeout {
-            let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
-            let _ = write!(sql, "; SET LOCAL statement_timeout = {millis}");
+            let _ = write!(sql, "; SET LOCAL statement_timeout = {}", millis(timeout));
         }
+        let idle = millis(mode.idle_timeout);
+        let _ = write!(sql, "; SET LOCAL idle_in_transaction_session_timeout = {idle}");
         sql
     }
 
@@ -83,9 +85,19 @@ impl Binding {
 pub(crate) const RESET: &str = "; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; \
      SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
-/// PgBouncer does not pass these on at start, and so `RESET ALL` loses them.
-pub(crate) const RESET_BEHIND_PGBOUNCER: &str =
-    "; SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, MDY'; SET TimeZone = 'UTC'";
+/// Follows [`RESET`]. A tenant that prepared a statement in SQL, under a name that sqlx has given to
+/// the service's own, would have the next tenant run it. That session is not to be used again: this
+/// fails in it, by a division by zero.
+pub(crate) const REFUSE_PREPARED: &str = "; SELECT 1 OPERATOR(pg_catalog./) (NOT EXISTS (SELECT \
+     FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql))::pg_catalog.int4";
+
+/// Follows [`RESET`] behind PgBouncer, where closing our end does not end the session, and where
+/// sqlx keeps no statement by a name. PgBouncer does not pass the settings on at start, and so `RESET ALL` loses them.
+pub(crate) const RESET_BEHIND_PGBOUNCER: &str = "; DEALLOCATE ALL; SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, MDY'; SET TimeZone = 'UTC'";
+
+fn millis(timeout: Duration) -> u128 {
+    timeout.as_millis().clamp(1, i32::MAX as u128)
+}
 
 /// A string literal. `E''` means the same whatever `standard_conforming_strings` is.
 pub(crate) fn literal(text: &str) -> String {
@@ -110,10 +122,15 @@ mod tests {
     #[test]
     fn a_transaction_begins_bound_in_one_message() {
         let binding = Binding::Tenant(TenantId::new("acme").unwrap());
-        let mode = Mode { read_only: true, statement_timeout: Some(Duration::from_secs(5)) };
+        let mode = Mode {
+            read_only: true,
+            statement_timeout: Some(Duration::from_secs(5)),
+            idle_timeout: Duration::from_secs(60),
+        };
         assert_eq!(
             binding.begin(mode),
-            "BEGIN READ ONLY; SET LOCAL app.tenant_id = E'acme'; SET LOCAL statement_timeout = 5000"
+            "BEGIN READ ONLY; SET LOCAL app.tenant_id = E'acme'; SET LOCAL statement_timeout = 5000; \
+             SET LOCAL idle_in_transaction_session_timeout = 60000"
         );
     }
 }

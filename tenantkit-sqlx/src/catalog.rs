@@ -100,9 +100,17 @@ impl Auditor {
     async fn run_on(&self, conn: &mut PgConnection) -> Result<Report, sqlx::Error> {
         // Names then come with their schema, however the role's search path is.
         sqlx::raw_sql("SET LOCAL search_path = pg_catalog").execute(&mut *conn).await?;
+        let set = role::current(conn).await?;
+        // Whatever was set since the login can be set back by whoever gets to send a statement.
+        let login = "RESET SESSION AUTHORIZATION; SET ROLE NONE";
+        sqlx::raw_sql(login).execute(&mut *conn).await?;
         let role = role::current(conn).await?;
         let scope = Scope { auditor: self, role };
         let mut findings = role::check(&scope, conn).await?;
+        if set != scope.role {
+            let remedy = format!("-- log in as {set}, and set no role after the login");
+            findings.insert(0, Finding::new(scope.role.clone(), Problem::LoginRole, remedy));
+        }
         // It is the owner of everything and has every privilege, which would drown the finding.
         if findings.iter().any(|it| it.problem() == Problem::Superuser) {
             return Ok(Report::new(scope.role, findings));

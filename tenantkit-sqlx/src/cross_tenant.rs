@@ -108,7 +108,11 @@ impl CrossTenantPool {
     async fn begin_as(&self, work: &CrossTenant, read_only: bool) -> Result<CrossTenantTx, Error> {
         work.check(&self.0.authority, Door::Transaction)?;
         work.audit().await?;
-        let mode = Mode { read_only, statement_timeout: Some(STATEMENT_TIMEOUT) };
+        let mode = Mode {
+            read_only,
+            statement_timeout: Some(STATEMENT_TIMEOUT),
+            idle_timeout: STATEMENT_TIMEOUT,
+        };
         let session = begin(&self.0.pool, &self.0.home, Binding::CrossTenant, mode).await?;
         Ok(CrossTenantTx { session, work: work.clone() })
     }

@@ -121,6 +121,15 @@ pub(crate) fn is_dead(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether it shows that sqlx's prepared statements are not those of the session any more: one is
+/// gone, stands twice, or gives other columns. It would fail for every borrower from now on.
+pub(crate) fn is_spoiled(error: &sqlx::Error) -> bool {
+    postgres(error).is_some_and(|error| {
+        matches!(error.code(), "26000" | "42P05" | "0A000")
+            || error.code() == "XX000" && error.message().starts_with("cache lookup failed")
+    })
+}
+
 pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<&str> {
     postgres(error).map(PgDatabaseError::code)
 }

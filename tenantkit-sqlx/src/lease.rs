@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     bind,
-    error::{Failure, failure},
+    error::{Failure, failure, is_spoiled},
 };
 
 /// How long a background rollback may take before the connection is closed instead.
@@ -49,11 +49,19 @@ pub(crate) enum State {
     Broken,
 }
 
+/// What is known of a connection while something polls it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Health {
+    pub(crate) state: State,
+    /// What sqlx believes of the session is wrong: it is closed after this transaction.
+    spoiled: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Lease {
     /// Empty only once it was dropped.
     connection: Option<PoolConnection<Postgres>>,
-    state: State,
+    health: Health,
     home: Arc<Home>,
 }
 
@@ -68,9 +76,11 @@ impl Home {
     pub(crate) fn new(pgbouncer: bool) -> Self {
         let mut rollback = String::from("ROLLBACK");
         rollback.push_str(bind::RESET);
-        if pgbouncer {
-            rollback.push_str(bind::RESET_BEHIND_PGBOUNCER);
-        }
+        rollback.push_str(if pgbouncer {
+            bind::RESET_BEHIND_PGBOUNCER
+        } else {
+            bind::REFUSE_PREPARED
+        });
         Self { runtime: Handle::current(), pgbouncer, rollback: rollback.into() }
     }
 
@@ -92,11 +102,12 @@ impl Home {
 impl Lease {
     /// Takes a connection on which a `BEGIN` is about to be sent.
     pub(crate) const fn new(connection: PoolConnection<Postgres>, home: Arc<Home>) -> Self {
-        Self { connection: Some(connection), state: State::Clean, home }
+        let health = Health { state: State::Clean, spoiled: false };
+        Self { connection: Some(connection), health, home }
     }
 
     pub(crate) const fn state(&self) -> State {
-        self.state
+        self.health.state
     }
 
     pub(crate) fn home(&self) -> &Home {
@@ -104,62 +115,65 @@ impl Lease {
     }
 
     /// The connection, and the state to keep while it is polled.
-    pub(crate) fn parts(&mut self) -> (&mut PgConnection, &mut State) {
+    pub(crate) fn parts(&mut self) -> (&mut PgConnection, &mut Health) {
         let Some(connection) = &mut self.connection else {
             unreachable!("emptied only by the drop");
         };
-        (connection, &mut self.state)
+        (connection, &mut self.health)
     }
 
     /// Sends a message of several statements, in the simple protocol.
     pub(crate) async fn run(&mut self, sql: &str) -> Run {
-        let (connection, state) = self.parts();
-        *state = State::Sent;
+        let (connection, health) = self.parts();
+        health.state = State::Sent;
         let run = simple(connection, sql).await;
-        *state = settled(&run.result);
+        health.settle(&run.result);
         run
     }
 
     /// Waits out what a dropped future or stream has left unanswered.
     pub(crate) async fn drain(&mut self) -> Result<(), sqlx::Error> {
-        let (connection, state) = self.parts();
+        let (connection, health) = self.parts();
         // Each error of a statement that nobody waits for ends one wait.
         for _ in 0..8 {
             match connection.ping().await {
                 Ok(()) => {
-                    *state = State::Idle;
+                    health.state = State::Idle;
                     return Ok(());
                 }
-                Err(error) if failure(&error) == Failure::Statement => {}
+                Err(error) if failure(&error) == Failure::Statement => {
+                    health.spoiled |= is_spoiled(&error);
+                }
                 Err(error) => {
-                    *state = State::Broken;
+                    health.state = State::Broken;
                     return Err(error);
                 }
             }
         }
-        *state = State::Broken;
+        health.state = State::Broken;
         Err(sqlx::Error::Protocol("the connection does not become ready".to_owned()))
     }
 
     /// Rolls back and cleans the session.
     pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
-        if matches!(self.state, State::Sent | State::Answering) {
+        if matches!(self.health.state, State::Sent | State::Answering) {
             self.drain().await?;
         }
         let sql = Arc::clone(&self.home.rollback);
-        let result = self.run(&sql).await.result;
-        self.state = if result.is_ok() { State::Clean } else { State::Broken };
-        result
+        let Run { completed, result } = self.run(&sql).await;
+        self.health.state = if result.is_ok() { State::Clean } else { State::Broken };
+        // It is rolled back; what failed is the cleaning.
+        if completed >= 1 { Ok(()) } else { result }
     }
 
     /// The transaction is over and the session is clean.
     pub(crate) const fn release(&mut self) {
-        self.state = State::Clean;
+        self.health.state = State::Clean;
     }
 
     /// The connection must not be used again.
     pub(crate) const fn condemn(&mut self) {
-        self.state = State::Broken;
+        self.health.state = State::Broken;
     }
 }
 
@@ -170,11 +184,13 @@ impl Drop for Lease {
         // The pool's own drop spawns a task, and panics where there is no runtime to spawn it on. On
         // one that is shutting down the task is dropped unpolled, which closes the connection.
         let _entered = runtime.enter();
-        match self.state {
+        let state = if self.health.spoiled { State::Broken } else { self.health.state };
+        match state {
             State::Clean => drop(connection),
             State::Idle => {
                 let home = Arc::clone(&self.home);
-                let lease = Self { connection: Some(connection), state: State::Sent, home };
+                let health = Health { state: State::Sent, spoiled: false };
+                let lease = Self { connection: Some(connection), health, home };
                 runtime.spawn(lease.reclaim());
             }
             State::Sent | State::Answering | State::Broken => {
@@ -190,10 +206,10 @@ impl Lease {
     /// state says that a statement is under way.
     async fn reclaim(mut self) {
         let rollback = Arc::clone(&self.home.rollback);
-        let (connection, state) = self.parts();
+        let (connection, health) = self.parts();
         let cleaned = tokio::time::timeout(PATIENCE, simple(connection, &rollback)).await;
         if matches!(cleaned, Ok(Run { result: Ok(()), .. })) {
-            *state = State::Clean;
+            health.state = State::Clean;
         }
     }
 }
@@ -210,13 +226,18 @@ async fn simple(connection: &mut PgConnection, sql: &str) -> Run {
     }
 }
 
-/// What an answered statement leaves behind.
-pub(crate) fn settled<T>(result: &Result<T, sqlx::Error>) -> State {
-    match result {
-        Ok(_) => State::Idle,
-        Err(error) => match failure(error) {
-            Failure::Statement => State::Idle,
-            Failure::Link => State::Broken,
-        },
+impl Health {
+    /// What an answered statement leaves behind.
+    pub(crate) fn settle<T>(&mut self, result: &Result<T, sqlx::Error>) {
+        self.state = match result {
+            Ok(_) => State::Idle,
+            Err(error) => {
+                self.spoiled |= is_spoiled(error);
+                match failure(error) {
+                    Failure::Statement => State::Idle,
+                    Failure::Link => State::Broken,
+                }
+            }
+        };
     }
 }

@@ -55,10 +55,12 @@ struct Inner {
 }
 
 /// How long a statement may take.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Timeouts {
     otherwise: Option<Duration>,
     by_tier: Vec<(Tier, Duration)>,
+    /// Between two statements.
+    idle: Duration,
 }
 
 impl TenantPool {
@@ -124,7 +126,11 @@ impl TenantPool {
     /// As [`TenantPool::begin`].
     pub async fn begin_system(&self, work: &SystemWork) -> Result<SystemTx, Error> {
         work.check(&self.0.authority, Door::Transaction)?;
-        let mode = Mode { read_only: false, statement_timeout: self.0.timeouts.otherwise };
+        let mode = Mode {
+            read_only: false,
+            statement_timeout: self.0.timeouts.otherwise,
+            idle_timeout: self.0.timeouts.idle,
+        };
         let session = begin(&self.0.pool, &self.0.home, Binding::System, mode).await?;
         Ok(SystemTx::new(session, work.clone()))
     }
@@ -150,7 +156,11 @@ impl TenantPool {
         let Inner { pool, home, authority, timeouts } = &*self.0;
         Begin(Box::pin(async move {
             authority.check(&tenant, Door::Transaction)?;
-            let mode = Mode { read_only, statement_timeout: timeouts.of(tenant.tier()) };
+            let mode = Mode {
+                read_only,
+                statement_timeout: timeouts.of(tenant.tier()),
+                idle_timeout: timeouts.idle,
+            };
             let session = begin(pool, home, Binding::Tenant(*tenant.tenant()), mode).await?;
             Ok(TenantTx::new(TenantConn::new(session, tenant)))
         }))

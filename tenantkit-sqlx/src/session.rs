@@ -209,8 +209,8 @@ impl Session {
             let prepared = prepared?;
             self.ready().await?;
             self.sent_within = self.innermost();
-            let (connection, state) = self.lease.parts();
-            Ok(Watched::new(connection.fetch_many(prepared), state))
+            let (connection, health) = self.lease.parts();
+            Ok(Watched::new(connection.fetch_many(prepared), health))
         };
         opened.try_flatten_stream().boxed()
     }
@@ -245,8 +245,8 @@ impl Session {
         }
         self.ready().await?;
         self.sent_within = self.innermost();
-        let (connection, state) = self.lease.parts();
-        watch(connection.prepare_with(sql, parameters), state).await
+        let (connection, health) = self.lease.parts();
+        watch(connection.prepare_with(sql, parameters), health).await
     }
 
     pub(crate) async fn describe(
@@ -256,8 +256,8 @@ impl Session {
         statement::examine(sql.as_str())?;
         self.ready().await?;
         self.sent_within = self.innermost();
-        let (connection, state) = self.lease.parts();
-        watch(connection.describe(sql), state).await
+        let (connection, health) = self.lease.parts();
+        watch(connection.describe(sql), health).await
     }
 }
 

@@ -30,6 +30,9 @@ pub enum StatementRefused {
         "the transaction is read-only or not from its begin on: use `begin` or `begin_read_only`"
     )]
     ChangesAccess,
+    /// `LOCK`, `GRANT`, `ALTER ROLE`, `VACUUM` and their kin: they hit every tenant.
+    #[error("this statement is about what all tenants share: run it as the owner, in a migration")]
+    AffectsOthers,
     /// More than one statement.
     #[error("several statements stand in one string: send them one by one")]
     Several,
@@ -63,17 +66,17 @@ impl From<StatementRefused> for sqlx::Error {
 }
 
 /// What may lead a statement. What is in neither list is refused, `SET` and `RESET` apart.
-const HARMLESS: [&str; 33] = [
+const HARMLESS: [&str; 24] = [
     "SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "MERGE", "VALUES", "TABLE", "ALTER", "ANALYZE",
-    "CALL", "CLOSE", "CLUSTER", "COMMENT", "CREATE", "DECLARE", "DROP", "EXPLAIN", "FETCH",
-    "GRANT", "IMPORT", "LOCK", "MOVE", "NOTIFY", "REASSIGN", "REFRESH", "REINDEX", "REVOKE",
-    "SECURITY", "SHOW", "TRUNCATE", "UNLISTEN", "VACUUM",
+    "CALL", "CLOSE", "COMMENT", "CREATE", "DECLARE", "DROP", "EXPLAIN", "FETCH", "MOVE", "NOTIFY",
+    "REFRESH", "SHOW", "TRUNCATE", "UNLISTEN",
 ];
 
 /// What may not, and why.
-const REFUSED: [(&str, StatementRefused); 16] = [
+const REFUSED: [(&str, StatementRefused); 25] = [
     ("ABORT", StatementRefused::EndsTransaction),
     ("BEGIN", StatementRefused::EndsTransaction),
+    ("CLUSTER", StatementRefused::AffectsOthers),
     ("COMMIT", StatementRefused::EndsTransaction),
     ("COPY", StatementRefused::Copy),
     ("DEALLOCATE", StatementRefused::OutlivesTransaction),
@@ -81,14 +84,25 @@ const REFUSED: [(&str, StatementRefused); 16] = [
     ("DO", StatementRefused::CodeBlock),
     ("END", StatementRefused::EndsTransaction),
     ("EXECUTE", StatementRefused::OutlivesTransaction),
+    ("GRANT", StatementRefused::AffectsOthers),
+    ("IMPORT", StatementRefused::AffectsOthers),
     ("LISTEN", StatementRefused::OutlivesTransaction),
     ("LOAD", StatementRefused::OutlivesTransaction),
+    ("LOCK", StatementRefused::AffectsOthers),
     ("PREPARE", StatementRefused::OutlivesTransaction),
+    ("REASSIGN", StatementRefused::AffectsOthers),
+    ("REINDEX", StatementRefused::AffectsOthers),
     ("RELEASE", StatementRefused::EndsTransaction),
+    ("REVOKE", StatementRefused::AffectsOthers),
     ("ROLLBACK", StatementRefused::EndsTransaction),
     ("SAVEPOINT", StatementRefused::EndsTransaction),
+    ("SECURITY", StatementRefused::AffectsOthers),
     ("START", StatementRefused::EndsTransaction),
+    ("VACUUM", StatementRefused::AffectsOthers),
 ];
+
+/// What an `ALTER` changes for every session to come.
+const ALTERED_FOR_ALL: [&str; 5] = ["DATABASE", "GROUP", "ROLE", "SYSTEM", "USER"];
 
 /// Settings that decide whose transaction it is, or how it is read.
 const GUARDED: [&str; 6] = [
@@ -117,6 +131,10 @@ pub(crate) fn examine(sql: &str) -> Result<(), StatementRefused> {
         leading_set(tokens.clone())?;
     } else if is("PREPARE") && tokens.clone().next().is_some_and(|it| it.is("TRANSACTION")) {
         return Err(StatementRefused::EndsTransaction);
+    } else if is("ALTER")
+        && tokens.clone().next().is_some_and(|it| ALTERED_FOR_ALL.iter().any(|what| it.is(what)))
+    {
+        return Err(StatementRefused::AffectsOthers);
     } else if let Some((_, refused)) = REFUSED.iter().find(|(keyword, _)| is(keyword)) {
         return Err(*refused);
     } else if !HARMLESS.iter().any(|keyword| is(keyword)) {

@@ -1,4 +1,4 @@
-//! Keeps the [`State`] of a connection while something polls it.
+//! Keeps the [`Health`] of a connection while something polls it.
 
 use std::{
     pin::Pin,
@@ -7,13 +7,13 @@ use std::{
 
 use futures_core::{Stream, stream::BoxStream};
 
-use crate::lease::{State, settled};
+use crate::lease::{Health, State};
 
 /// An answer as it arrives. What is dropped before its end is known as such by what is left in the
 /// state.
 pub(crate) struct Watched<'e, T> {
     answer: BoxStream<'e, Result<T, sqlx::Error>>,
-    state: &'e mut State,
+    health: &'e mut Health,
     /// The end, or an error, was seen: what is polled after that changes nothing any more.
     over: bool,
 }
@@ -21,9 +21,9 @@ pub(crate) struct Watched<'e, T> {
 impl<'e, T> Watched<'e, T> {
     pub(crate) const fn new(
         answer: BoxStream<'e, Result<T, sqlx::Error>>,
-        state: &'e mut State,
+        health: &'e mut Health,
     ) -> Self {
-        Self { answer, state, over: false }
+        Self { answer, health, over: false }
     }
 }
 
@@ -36,15 +36,15 @@ impl<T> Stream for Watched<'_, T> {
             return Poll::Ready(None);
         }
         // Before the poll, so that a panic inside it is known as well.
-        if *this.state != State::Answering {
-            *this.state = State::Sent;
+        if this.health.state != State::Answering {
+            this.health.state = State::Sent;
         }
         let polled = this.answer.as_mut().poll_next(cx);
         match &polled {
             Poll::Pending => {}
-            Poll::Ready(Some(Ok(_))) => *this.state = State::Answering,
-            Poll::Ready(Some(error @ Err(_))) => *this.state = settled(error),
-            Poll::Ready(None) => *this.state = State::Idle,
+            Poll::Ready(Some(Ok(_))) => this.health.state = State::Answering,
+            Poll::Ready(Some(error @ Err(_))) => this.health.settle(error),
+            Poll::Ready(None) => this.health.state = State::Idle,
         }
         this.over = matches!(polled, Poll::Ready(None | Some(Err(_))));
         polled
@@ -54,10 +54,10 @@ impl<T> Stream for Watched<'_, T> {
 /// The same for an answer that comes at once.
 pub(crate) async fn watch<T>(
     answer: impl Future<Output = Result<T, sqlx::Error>>,
-    state: &mut State,
+    health: &mut Health,
 ) -> Result<T, sqlx::Error> {
-    *state = State::Sent;
+    health.state = State::Sent;
     let answer = answer.await;
-    *state = settled(&answer);
+    health.settle(&answer);
     answer
 }

@@ -28,6 +28,12 @@ pub enum Problem {
     /// A role that makes roles makes itself a member of others.
     #[error("the role may, or can come to, make roles")]
     CreateRole,
+    /// Who logs in can become who logged in, whatever role was set since.
+    #[error("the role was set after the login, and whoever sets it back is this one")]
+    LoginRole,
+    /// A role that reads files or starts programs on the server is above row-level security.
+    #[error("the role can, or can come to, read files or start programs on the server")]
+    ServerAccess,
     /// Whoever owns a table can switch its policies off.
     #[error("the role owns this table, or is a member of its owner")]
     Owner,
@@ -43,6 +49,9 @@ pub enum Problem {
     /// There is no column of the tenant.
     #[error("there is no column of the tenant")]
     NoTenantColumn,
+    /// Another type than `text`, `varchar` and `uuid` can take two tenants for one.
+    #[error("the column of the tenant is neither text, varchar nor uuid")]
+    ColumnType,
     /// Nobody sees anything, and the next policy decides what it will be.
     #[error("no policy shows the role its tenant's rows")]
     NoPolicy,
@@ -53,7 +62,7 @@ pub enum Problem {
     #[error("TRUNCATE, REFERENCES or TRIGGER is granted, which no policy restrains")]
     ExcessGrant,
     /// A view that shows what its owner sees.
-    #[error("the view runs as an owner whom row-level security does not bind")]
+    #[error("the view runs as its owner, whom other policies bind or none")]
     DefinerView,
     /// A materialized view has everybody's rows, and no policies.
     #[error("this is a materialized view, which no policy protects")]

@@ -31,20 +31,23 @@ pub(super) struct TenantColumn {
 }
 
 /// Everything that can be reached by any privilege, or by being its owner.
+///
+/// By any role that this one can become, whether it inherits its privileges or not.
 const REACHABLE: &str = "
+    WITH mine AS (SELECT oid FROM pg_roles WHERE pg_has_role(oid, 'MEMBER'))
     SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name,
         c.relkind = 'f' AS is_foreign, c.relrowsecurity, c.relforcerowsecurity,
         quote_ident(pg_get_userbyid(c.relowner)) AS owner,
         pg_has_role(c.relowner, 'MEMBER') AS owned,
-        has_table_privilege(c.oid, 'TRUNCATE, REFERENCES, TRIGGER')
-            OR has_any_column_privilege(c.oid, 'REFERENCES') AS excess,
+        EXISTS (SELECT FROM mine WHERE has_table_privilege(mine.oid, c.oid,
+                'TRUNCATE, REFERENCES, TRIGGER')
+            OR has_any_column_privilege(mine.oid, c.oid, 'REFERENCES')) AS excess,
         quote_ident(a.attname) AS tenant_column,
-        format_type(a.atttypid, a.atttypmod) AS column_type,
-        COALESCE(NULLIF(t.typbasetype, 0), t.oid) IN ('text'::regtype, 'varchar'::regtype) AS is_text
+        format_type(a.atttypid, NULL) AS column_type,
+        a.atttypid IN ('text'::regtype, 'varchar'::regtype) AS is_text
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $3 AND NOT a.attisdropped
-    LEFT JOIN pg_type t ON t.oid = a.atttypid
     WHERE c.relkind IN ('r', 'p', 'f')
         AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         AND ($1::text[] = '{}' OR n.nspname = ANY ($1))
@@ -53,8 +56,10 @@ const REACHABLE: &str = "
             SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                 AND d.deptype = 'e')
         AND (pg_has_role(c.relowner, 'MEMBER')
-            OR has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
-            OR has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))
+            OR EXISTS (SELECT FROM mine WHERE has_table_privilege(mine.oid, c.oid,
+                    'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+                OR has_any_column_privilege(mine.oid, c.oid,
+                    'SELECT, INSERT, UPDATE, REFERENCES')))
     ORDER BY name";
 
 pub(super) async fn find(
@@ -120,6 +125,10 @@ pub(super) fn check(scope: &Scope<'_>, table: &Table) -> Vec<Finding> {
                  -- or declare `Auditor::without_tenants` for it"
             ),
         );
+    }
+    if let Some(column) = table.tenant.as_ref().filter(|it| !it.is_text && it.type_name != "uuid") {
+        let alter = format!("ALTER TABLE {name} ALTER COLUMN {} TYPE text;", column.name);
+        found(Problem::ColumnType, alter);
     }
     if !table.enabled {
         found(

@@ -10,6 +10,8 @@ use crate::{Error, catalog::Auditor, lease::Home};
 
 /// How long a statement may take where nothing else was said.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a transaction may do nothing where nothing else was said.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait for a connection where nothing else was said.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -29,7 +31,11 @@ impl TenantPoolBuilder {
         Self {
             authority: authority.clone(),
             options: PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT),
-            timeouts: Timeouts { otherwise: Some(STATEMENT_TIMEOUT), by_tier: Vec::new() },
+            timeouts: Timeouts {
+                otherwise: Some(STATEMENT_TIMEOUT),
+                by_tier: Vec::new(),
+                idle: IDLE_TIMEOUT,
+            },
             auditor: Auditor::new(),
             pgbouncer: false,
         }
@@ -57,6 +63,13 @@ impl TenantPoolBuilder {
     pub fn statement_timeout_of(mut self, tier: Tier, timeout: Duration) -> Self {
         self.timeouts.by_tier.retain(|(of, _)| *of != tier);
         self.timeouts.by_tier.push((tier, timeout));
+        self
+    }
+
+    /// How long a transaction may stand between two statements; 60 s otherwise. Postgres then ends it
+    /// and its connection, so that a caller who stops reading holds neither for ever.
+    pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.idle = timeout;
         self
     }
 

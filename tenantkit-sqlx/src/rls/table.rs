@@ -22,7 +22,7 @@ pub struct TenantTable {
     schema: String,
     table: String,
     column: String,
-    column_type: Option<String>,
+    uuid: bool,
     key: Vec<String>,
     serving: Vec<String>,
     across: Vec<String>,
@@ -35,7 +35,7 @@ impl TenantTable {
             schema: "public".to_owned(),
             table: table.into(),
             column: "tenant_id".to_owned(),
-            column_type: None,
+            uuid: false,
             key: Vec::new(),
             serving: Vec::new(),
             across: Vec::new(),
@@ -54,10 +54,10 @@ impl TenantTable {
         self
     }
 
-    /// With a column of another type than `text`, `uuid` for one. The setting is cast to it, never
-    /// the column to the setting: an index could not be used then.
-    pub fn column_type(mut self, name: impl Into<String>) -> Self {
-        self.column_type = Some(name.into());
+    /// With a column of type `uuid` instead of `text`. The setting is cast to it, never the column to
+    /// the setting: an index could not be used then.
+    pub const fn uuid(mut self) -> Self {
+        self.uuid = true;
         self
     }
 
@@ -122,9 +122,6 @@ impl TenantTable {
         let setting = literal(bind::TENANT);
         let setting = setting.trim_start_matches('E');
         let tenant = format!("nullif(current_setting({setting}, true), '')");
-        match &self.column_type {
-            None => tenant,
-            Some(name) => format!("{tenant}::{name}"),
-        }
+        if self.uuid { format!("{tenant}::uuid") } else { tenant }
     }
 }

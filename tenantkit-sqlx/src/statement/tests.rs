@@ -53,7 +53,6 @@ fn a_statement_that_rebinds_the_transaction_is_refused() {
         "SELECT U&\"set\\005fconfig\"('app.tenant_id', 'b', true)",
         "SELECT 'it''s', E'\\'', $x$ ' $x$, set_config($1, $2, true)",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET app.tenant_id = 'b' AS 'SELECT 1'",
-        "ALTER ROLE me SET app.tenant_id = 'b'",
     ] {
         assert_eq!(examine(sql), Err(Refused::Rebinds), "{sql}");
     }
@@ -63,6 +62,11 @@ fn a_statement_that_rebinds_the_transaction_is_refused() {
 fn what_outlives_the_transaction_is_refused() {
     for sql in ["LISTEN a", "PREPARE a AS SELECT 1", "EXECUTE a", "DEALLOCATE ALL", "DISCARD ALL"] {
         assert_eq!(examine(sql), Err(Refused::OutlivesTransaction), "{sql}");
+    }
+    for sql in
+        ["LOCK documents", "alter /* x */ role me SET work_mem = 1", "GRANT a TO b", "VACUUM"]
+    {
+        assert_eq!(examine(sql), Err(Refused::AffectsOthers), "{sql}");
     }
     for sql in ["SET TRANSACTION READ WRITE", "SET LOCAL transaction_read_only = off"] {
         assert_eq!(examine(sql), Err(Refused::ChangesAccess), "{sql}");

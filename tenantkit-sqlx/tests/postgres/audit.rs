@@ -1,6 +1,8 @@
 //! `connect` refuses a database in which row-level security does not bind the role, and what it says
 //! mends it.
 
+use sqlx::postgres::PgConnectOptions;
+use tenantkit_core::TenantRecord;
 use tenantkit_sqlx::{
     CrossTenantPool, Error, Report, TenantPool,
     catalog::{Auditor, Finding, PolicyFlaw, Problem},
@@ -94,21 +96,76 @@ on_each_server! {
         spoil(fixture, materialized, &[Problem::MaterializedView]).await;
     }
 
-    async fn a_view_of_an_owner_who_is_bound_shows_only_the_tenants_own(fixture: &Fixture) {
+    async fn a_view_of_an_owner_with_other_policies_is_refused(fixture: &Fixture) {
         let owner = fixture.database.role("owner", "").unwrap();
         let view = format!(
             "GRANT SELECT ON documents TO {owner};
-             CREATE VIEW mine AS SELECT * FROM documents;
-             ALTER VIEW mine OWNER TO {owner};
-             GRANT SELECT ON mine TO {}",
+             CREATE POLICY maintain ON documents TO {owner} USING (true);
+             CREATE VIEW all_documents AS SELECT * FROM documents;
+             ALTER VIEW all_documents OWNER TO {owner};
+             GRANT SELECT ON all_documents TO $me"
+        );
+        spoil(fixture, &view, &[Problem::DefinerView]).await;
+    }
+
+    async fn a_role_that_was_set_after_the_login_is_refused(fixture: &Fixture) {
+        let login = fixture.database.role("login", "BYPASSRLS").unwrap();
+        fixture.database.execute(format!("GRANT {} TO {login}", fixture.serving)).unwrap();
+        let options: PgConnectOptions = fixture.database.url(&login).parse().unwrap();
+        let options = options.options([("role", &fixture.serving)]);
+        match fixture.builder(1).connect_with(options).await {
+            Err(Error::Unsafe(report)) => {
+                let found: Vec<_> = report.findings().iter().map(Finding::problem).collect();
+                assert_eq!(found, [Problem::LoginRole, Problem::BypassRls], "{report}");
+            }
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    async fn what_a_role_reaches_by_becoming_another_is_found(fixture: &Fixture) {
+        let reader = fixture.database.role("reader", "").unwrap();
+        let sql = format!(
+            "CREATE TABLE secrets (tenant_id text); GRANT SELECT ON secrets TO {reader};
+             GRANT {reader} TO $me; ALTER ROLE $me NOINHERIT"
+        );
+        spoil(fixture, &sql, &[Problem::RlsDisabled, Problem::NoPolicy]).await;
+    }
+
+    async fn a_role_that_starts_programs_on_the_server_is_refused(fixture: &Fixture) {
+        let grant = "GRANT pg_execute_server_program TO $me";
+        spoil(fixture, grant, &[Problem::ServerAccess]).await;
+    }
+
+    async fn a_column_that_cuts_tenants_off_is_refused(fixture: &Fixture) {
+        let sql = "CREATE TABLE short (tenant_id char(4), id int, PRIMARY KEY (tenant_id, id));
+            SELECT tenantkit.protect('short', '$me')";
+        let refused = fixture.database.execute(sql.replace("$me", &fixture.serving)).unwrap_err();
+        assert!(refused.to_string().contains("neither text, varchar nor uuid"), "{refused}");
+
+        // By hand, where the cast of the kit was the one that cut.
+        let sql = "CREATE TABLE cut (tenant_id varchar(4), id int, PRIMARY KEY (tenant_id, id));
+            SELECT tenantkit.protect('cut', '$me');
+            ALTER POLICY tenantkit_tenant ON cut USING (tenant_id =
+                nullif(current_setting('app.tenant_id', true), '')::varchar(4))";
+        let flaw = Problem::UnsafePolicy(PolicyFlaw::CastsColumn);
+        spoil(fixture, sql, &[flaw]).await;
+    }
+
+    async fn a_long_tenant_is_not_taken_for_a_short_one(fixture: &Fixture) {
+        let sql = format!(
+            "CREATE TABLE short (tenant_id varchar(4), id int, PRIMARY KEY (tenant_id, id));
+             INSERT INTO short VALUES ('acme', 1);
+             SELECT tenantkit.protect('short', '{}')",
             fixture.serving
         );
-        fixture.database.execute(view).unwrap();
+        fixture.database.execute(sql).unwrap();
+        let gold = fixture.acme().tier();
+        fixture.authority.directory().set("acme-eu".parse().unwrap(), TenantRecord::active(gold));
         let pool = fixture.pool().await;
-        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
-        let titles: Vec<String> =
-            sqlx::query_scalar("SELECT title FROM mine").fetch_all(&mut tx).await.unwrap();
-        assert_eq!(titles, ["plan"]);
+        let mut tx = pool.begin(&fixture.authority.context("acme-eu")).await.unwrap();
+        let seen: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM short").fetch_one(&mut tx).await.unwrap();
+        assert_eq!(seen, 0);
     }
 
     async fn a_table_without_tenants_has_to_be_declared(fixture: &Fixture) {
@@ -124,7 +181,7 @@ on_each_server! {
         let other = "CREATE TABLE others (tenant_id uuid, id bigint, n int)";
         fixture.database.execute(other).unwrap();
         let table = tenantkit_sqlx::rls::TenantTable::new("others")
-            .column_type("uuid")
+            .uuid()
             .key(&["id"])
             .serving_role(&fixture.serving);
         fixture.database.execute(table.sql()).unwrap();

@@ -1,5 +1,7 @@
 //! What a tenant did to a session is gone before the next borrower.
 
+use std::time::Duration;
+
 use sqlx::Row;
 use tenantkit_sqlx::{TenantConn, TenantTx};
 
@@ -112,6 +114,87 @@ on_each_server! {
         let mut tx = pool.begin(&fixture.globex()).await.unwrap();
         assert_eq!(pid(&mut tx).await, first);
         is_clean(fixture, &mut tx).await;
+    }
+
+    async fn a_statement_that_a_tenant_prepared_is_run_by_nobody_else(fixture: &Fixture) {
+        // Puts the tenant's own statement in the place of the service's.
+        fixture
+            .database
+            .execute(
+                "CREATE FUNCTION poison() RETURNS void LANGUAGE plpgsql AS $$
+                DECLARE victim text;
+                BEGIN
+                    SELECT name INTO STRICT victim FROM pg_prepared_statements
+                        WHERE statement = 'SELECT title FROM documents';
+                    EXECUTE 'DEALLOCATE ' || victim;
+                    EXECUTE 'PREPARE ' || victim || ' AS SELECT ''poisoned''::text AS title';
+                END $$",
+            )
+            .unwrap();
+        let pool = fixture.pool().await;
+        for ending in 0..3 {
+            let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+            sqlx::query("SELECT title FROM documents").fetch_all(&mut tx).await.unwrap();
+            sqlx::query("SELECT poison()").execute(&mut tx).await.unwrap();
+            match ending {
+                0 => tx.commit().await.unwrap(),
+                1 => tx.rollback().await.unwrap(),
+                _ => drop(tx),
+            }
+            let mut tx = pool.begin(&fixture.globex()).await.unwrap();
+            let found: Vec<String> = sqlx::query_scalar("SELECT title FROM documents")
+                .fetch_all(&mut tx)
+                .await
+                .unwrap();
+            assert_eq!(found, ["plot"]);
+            tx.commit().await.unwrap();
+        }
+    }
+
+    async fn a_connection_whose_statements_were_spoiled_is_not_lent_again(fixture: &Fixture) {
+        fixture
+            .database
+            .execute(
+                "CREATE FUNCTION forget() RETURNS void LANGUAGE plpgsql AS $$
+                BEGIN EXECUTE 'DEALLOCATE ALL'; END $$",
+            )
+            .unwrap();
+        let pool = fixture.pool().await;
+        let titles = async || -> Result<Vec<String>, sqlx::Error> {
+            let mut tx = pool.begin(&fixture.globex()).await.unwrap();
+            let found =
+                sqlx::query_scalar("SELECT title FROM documents").fetch_all(&mut tx).await?;
+            tx.commit().await.unwrap();
+            Ok(found)
+        };
+        titles().await.unwrap();
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        sqlx::query("SELECT forget()").execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        // The first borrower meets it, and is the last who does.
+        titles().await.unwrap_err();
+        assert_eq!(titles().await.unwrap(), ["plot"]);
+
+        // Also where a savepoint takes the error away.
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        sqlx::query("SELECT forget()").execute(&mut tx).await.unwrap();
+        let mut attempt = tx.savepoint().await.unwrap();
+        let met = sqlx::query("SELECT title FROM documents").execute(&mut attempt).await;
+        met.unwrap_err();
+        attempt.rollback().await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(titles().await.unwrap(), ["plot"]);
+    }
+
+    async fn a_transaction_that_does_nothing_is_ended(fixture: &Fixture) {
+        let url = fixture.database.url(&fixture.serving);
+        let pool = fixture.builder(1).idle_timeout(Duration::from_millis(50)).connect(&url).await.unwrap();
+        let tx = pool.begin(&fixture.acme()).await.unwrap();
+        // Ended by Postgres, while it is still held here.
+        fixture.no_transaction_is_open(&fixture.admin().await).await;
+        let refused = tx.commit().await.unwrap_err();
+        assert!(refused.refusal().is_some(), "{refused:?}");
+        pool.begin(&fixture.globex()).await.unwrap().rollback().await.unwrap();
     }
 
     async fn what_the_pool_was_given_at_start_survives_the_cleaning(fixture: &Fixture) {
