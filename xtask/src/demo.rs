@@ -10,7 +10,7 @@ use crate::{Failure, servers::Servers, step::Step};
 ///
 /// When it does not build or start. Else it does not return.
 pub(crate) fn become_it(arguments: &[&str]) -> Result<(), Failure> {
-    build()?;
+    build("cargo build --package acmedocs --package demo")?;
     Err(Command::new(program()).args(arguments).exec().into())
 }
 
@@ -20,15 +20,15 @@ pub(crate) fn become_it(arguments: &[&str]) -> Result<(), Failure> {
 ///
 /// When it does not build, or a line of its story is not as promised.
 pub(crate) fn step(servers: &Servers) -> Result<(), Failure> {
-    build()?;
+    // With the features that the tests were built with, so that little is left to build.
+    build("cargo build --workspace --all-features --bins --tests")?;
     let line = format!("{} --once", program().display());
     Step::new("the demonstration", &line).envs(servers.variables()).run()
 }
 
-/// Both, because the demonstration starts acmedocs from the program beside its own.
-fn build() -> Result<(), Failure> {
-    Step::new("acmedocs and its demonstration", "cargo build --package acmedocs --package demo")
-        .run()
+/// The program and acmedocs, which it starts from beside its own.
+fn build(line: &str) -> Result<(), Failure> {
+    Step::new("acmedocs and its demonstration", line).run()
 }
 
 fn program() -> PathBuf {

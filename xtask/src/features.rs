@@ -29,21 +29,12 @@ fn of_package(package: &Value) -> Vec<Step> {
     if features.is_empty() {
         return Vec::new();
     }
-    [""].into_iter()
-        .chain(features)
-        .map(|feature| {
-            let step = match feature {
-                "" => format!("{name} without features"),
-                feature => format!("{name} with {feature} alone"),
-            };
-            let features =
-                if feature.is_empty() { String::new() } else { format!("--features {feature}") };
-            Step::new(
-                step,
-                &format!(
-                    "cargo clippy --quiet -p {name} --no-default-features {features} -- -D warnings"
-                ),
-            )
-        })
-        .collect()
+    let step = |what: &str, flags: &str| {
+        let flags = format!("--no-default-features{flags} -- -D warnings");
+        Step::new(format!("{name} {what}"), &format!("cargo clippy --quiet -p {name} {flags}"))
+    };
+    let alone = features
+        .into_iter()
+        .map(|feature| step(&format!("with {feature} alone"), &format!(" --features {feature}")));
+    [step("without features", "")].into_iter().chain(alone).collect()
 }
