@@ -16,8 +16,9 @@
 //! ```
 //!
 //! It looks at every table and view that the role can reach, in any schema, except what belongs to
-//! an extension. What it does not know yet: what one tenant learns of another through a unique or a
-//! foreign key, functions that run as their owner, operators that make an index useless.
+//! an extension, and at the role that logged in, whatever role was set since. What it does not know yet:
+//! what one tenant learns of another through a unique or a foreign key, functions that run as their
+//! owner, operators that make an index useless, who may make tables, large objects.
 
 mod finding;
 mod policy;

@@ -34,7 +34,8 @@
 //! - **Verified at the commit.** A transaction that was aborted, or whose binding is not what it was,
 //!   is not committed, and says so: in the commit's own round trip.
 //! - **Clean for the next borrower.** Settings, role, temporary tables, listens, cursors, advisory locks
-//!   and sequence values are reset in that round trip too, and after a rollback as well.
+//!   and sequence values are reset in that round trip too, and after a rollback as well. A session in
+//!   which a tenant prepared a statement is closed.
 //! - **Whatever is dropped.** A future dropped at any poll leaves no binding and no open transaction. Between
 //!   two statements the connection is kept: an early `?` costs a rollback in the background.
 //! - **One statement at a time.** All statements go by the extended protocol. One that ends or rebinds

@@ -38,6 +38,10 @@
 //! Row-level security stops mistakes. Whoever can make the service run SQL of their own can bind a
 //! transaction to any tenant, as the service does. [`HARDENING`] takes away the one function with
 //! which that fits into a query; the transactions of this crate do without it.
+//!
+//! Nor does it hide what a server shows to every session of one role: in `pg_stat_activity` the serving
+//! role sees its own other sessions, and the `BEGIN` of each names its tenant; and it may end them.
+//! Temporary tables are made by whoever may (`REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC`).
 
 mod table;
 
@@ -46,7 +50,21 @@ pub use table::TenantTable;
 /// Installs the schema `tenantkit`, with `protect` and `open_across`.
 pub const MIGRATION: &str = include_str!("../sql/tenantkit.sql");
 
-/// Takes away the one function with which a query can change the binding, from everybody. Run it as
-/// a superuser, in each database. (`SET` is a statement, and does not fit into a query.)
-pub const HARDENING: &str =
-    "REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;\n";
+/// Takes away, from everybody, the one function with which a query can change the binding, and large
+/// objects, which have no policies. Run it as a superuser, in each database. (`SET` is a statement,
+/// and does not fit into a query.)
+pub const HARDENING: &str = "\
+REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
+DO $$
+DECLARE
+    large_object_function regprocedure;
+BEGIN
+    FOR large_object_function IN
+        SELECT oid FROM pg_catalog.pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace
+            AND (proname ~ '^lo_' OR proname IN ('loread', 'lowrite'))
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', large_object_function);
+    END LOOP;
+END $$;
+";

@@ -107,6 +107,11 @@ on_each_server! {
         assert_eq!(refused.sqlstate(), Some("42501"));
         drop(tx);
         let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let object = "SELECT lo_from_bytea(0, 'for everybody')";
+        let refused = Error::from(sqlx::query(object).execute(&mut tx).await.unwrap_err());
+        assert_eq!(refused.sqlstate(), Some("42501"));
+        drop(tx);
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
         sqlx::query(INSERT).execute(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(saved(fixture).await, 1);
