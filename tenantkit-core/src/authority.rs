@@ -122,6 +122,24 @@ impl Authority {
         if now >= context.expires() {
             return Err(Reason::Expired);
         }
+        self.stands(context, now)
+    }
+
+    /// Whether a context's tenant is still the same and may act, whatever the time and the scope.
+    /// In memory, in nanoseconds, and not audited: for what is in flight and is looked at again and
+    /// again, not for a door. That is [`Authority::check`].
+    ///
+    /// # Errors
+    ///
+    /// The directory's reasons of [`Authority::check`].
+    pub fn still_acts(&self, context: &TenantContext) -> Result<(), Reason> {
+        if context.authority() != self {
+            return Err(Reason::ForeignAuthority);
+        }
+        self.stands(context, self.now())
+    }
+
+    fn stands(&self, context: &TenantContext, now: UnixTime) -> Result<(), Reason> {
         let record = self.find(context.tenant(), now)?;
         if record.incarnation != context.incarnation() {
             return Err(Reason::StaleIncarnation);
@@ -179,7 +197,8 @@ impl Authority {
         &self.0.clock
     }
 
-    /// How long a stream or body in flight may go on after its context has expired.
+    /// How long a stream or body in flight may go on after its context has expired, or after its
+    /// tenant was seen to be suspended or re-created.
     #[must_use]
     pub fn grace(&self) -> Duration {
         self.0.grace

@@ -27,7 +27,8 @@ pub struct TenantRecord {
     pub status: TenantStatus,
     /// Which tenant of its id it is.
     pub incarnation: Incarnation,
-    /// When this incarnation was created. Identity that was issued before is an earlier tenant's.
+    /// When this incarnation was created. Identity that was issued before is an earlier tenant's, and
+    /// so is a bearer token that could have been, by the leeway of its issuer's clock.
     pub created: Option<UnixTime>,
     /// Where its routing stands.
     pub epoch: RoutingEpoch,

@@ -76,7 +76,8 @@ impl Identity {
         }
     }
 
-    /// When it was proved. Identity from before the tenant's present incarnation is refused.
+    /// When it was proved, by this process's clock: what another clock says, less what that may be
+    /// ahead. Identity from before the tenant's present incarnation is refused.
     #[must_use]
     pub fn issued(self, at: UnixTime) -> Self {
         Self { issued: Some(at), ..self }

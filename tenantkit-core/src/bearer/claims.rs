@@ -67,7 +67,8 @@ impl Claims<'_> {
         let issuer = text(&self.issuer)?;
         let actor = fields.act.as_ref().map(|act| act.subject(&issuer)).transpose()?;
         let subject = Subject::new(issuer, text(&fields.sub)?);
-        let mut identity = Identity::new(tenant, subject, validity.expires).issued(validity.issued);
+        let mut identity = Identity::new(tenant, subject, validity.expires)
+            .issued(validity.surely_issued(policy.bounds()));
         identity.actor = actor;
         identity.scopes = fields.scopes()?;
         Ok((identity, validity))

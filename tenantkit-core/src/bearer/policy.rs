@@ -109,6 +109,9 @@ impl<A> BearerPolicy<A> {
     }
 
     /// How far ahead the issuer's clock may be. 5 s unless told. An expired token has no leeway.
+    ///
+    /// A token that was issued within it after its tenant was created again may be the earlier
+    /// tenant's, and is refused.
     #[must_use]
     pub fn leeway(self, leeway: Duration) -> Self {
         Self { bounds: Bounds { leeway, ..self.bounds }, ..self }

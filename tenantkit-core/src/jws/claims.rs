@@ -123,6 +123,11 @@ impl Validity {
         Ok(self)
     }
 
+    /// When it was issued at the earliest, by our own clock: the issuer's may be ahead by the leeway.
+    pub(crate) fn surely_issued(&self, bounds: &Bounds) -> UnixTime {
+        self.issued.saturating_sub(bounds.leeway)
+    }
+
     /// What holds at a time.
     pub(crate) fn check(&self, now: UnixTime, bounds: &Bounds) -> Result<(), Reason> {
         if now >= self.expires {

@@ -84,7 +84,7 @@ pub(super) fn read(
     let actor = tctx.act.as_ref().map(|act| act.subject(&issuer)).transpose()?;
     let mut identity =
         Identity::new(tenant, Subject::new(issuer, text(&claims.sub)?), validity.expires)
-            .issued(validity.issued)
+            .issued(validity.surely_issued(expected.bounds))
             .incarnation(Incarnation::new(tctx.inc))
             .workload(expected.workload.clone())
             .transaction(text(&claims.txn)?);

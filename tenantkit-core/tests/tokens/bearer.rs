@@ -1,11 +1,14 @@
 //! Bearer tokens of the outside world.
 
+use std::time::Duration;
+
 use tenantkit_core::{
-    Algorithm, BearerPolicy, BuildError, Jwks, KeyUse, Reason, SigningKey, Source, TxnTokens,
+    Algorithm, BearerPolicy, BuildError, Incarnation, Jwks, KeyUse, MemoryDirectory, Reason,
+    SigningKey, Source, TenantRecord, TierSet, TxnTokens, UnixTime,
     test_util::{TestIssuer, sign},
 };
 
-use crate::common::{DOMAIN, ISSUER, Members, SECS, World, key, keys, terms, txn};
+use crate::common::{DOMAIN, ISSUER, Members, NOW, SECS, World, key, keys, terms, txn};
 
 fn reason_of(claims: &Members) -> Result<(), Reason> {
     let issuer = TestIssuer::new(ISSUER);
@@ -284,8 +287,8 @@ fn the_key_is_one_of_the_issuers_own_and_of_an_algorithm_that_is_admitted() {
 fn an_issuer_is_registered_once_and_has_a_name() {
     let issuer = TestIssuer::new(ISSUER);
     let build = |policies: Vec<BearerPolicy>| {
-        let mut builder = tenantkit_core::Authority::builder(tenantkit_core::TierSet::METALS)
-            .directory(tenantkit_core::MemoryDirectory::new([]))
+        let mut builder = tenantkit_core::Authority::builder(TierSet::METALS)
+            .directory(MemoryDirectory::new([]))
             .audit(tenantkit_core::test_util::MemorySink::default());
         for policy in policies {
             builder = builder.bearer(Jwks::parse(&issuer.jwks()).unwrap(), policy);
@@ -315,4 +318,34 @@ fn a_refusal_is_audited_and_holds_nothing_of_the_token() {
         assert!(!shown.contains(part));
     }
     assert_eq!(events[0].tenant, None, "nothing was proved");
+}
+
+#[test]
+fn a_token_of_a_deleted_tenant_is_not_its_successors_though_the_issuers_clock_is_ahead() {
+    let issuer = TestIssuer::new(ISSUER);
+    let jwks = || Jwks::parse(&issuer.jwks()).unwrap();
+    let created_again = |created: UnixTime| {
+        let gold = TierSet::METALS.get("gold").unwrap();
+        let second = TenantRecord::active(gold).incarnation(Incarnation::FIRST.next(), created);
+        MemoryDirectory::new([("acme".parse().unwrap(), second)])
+    };
+    // Issued at [`NOW`], as the issuer says.
+    let token = issuer.sign(&Members::bearer().json());
+    let judge = |leeway: Option<u64>, created| {
+        let policy = BearerPolicy::new(ISSUER, "acmedocs");
+        let policy = match leeway {
+            Some(secs) => policy.leeway(Duration::from_secs(secs)),
+            None => policy,
+        };
+        let world = World::new(|builder| {
+            builder.bearer(jwks(), policy.asserts_any_tenant()).directory(created_again(created))
+        });
+        world.bearer(&token).map(|_| ())
+    };
+    let before = |secs| NOW.saturating_sub(Duration::from_secs(secs));
+    assert_eq!(judge(None, before(4)), Err(Reason::StaleIncarnation));
+    assert_eq!(judge(None, before(5)), Ok(()));
+    assert_eq!(judge(Some(60), before(59)), Err(Reason::StaleIncarnation));
+    assert_eq!(judge(Some(60), before(60)), Ok(()));
+    assert_eq!(judge(Some(0), NOW), Ok(()));
 }
