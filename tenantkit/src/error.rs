@@ -26,7 +26,8 @@ use tenantkit_core::{Door, Reason};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A door said no, here or in a service that was called.
+    /// A door said no, here or in a service that was called. That a service did not accept the token
+    /// of this one's own call is no refusal of whoever called this one: it is a failed call.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The database.
@@ -72,6 +73,7 @@ mod tests {
     use std::time::Duration;
 
     use axum_core::response::IntoResponse;
+    use tenantkit_core::RefusalCode;
     use tonic::{Code, Status};
 
     use super::*;
@@ -82,9 +84,17 @@ mod tests {
             let wait = Duration::from_millis(2500);
             let refusal = Refusal::new(*reason, Door::Transaction).retry_after(wait);
             let told = Error::from(Status::from(Error::from(refusal)));
+            if is_of_our_own_token(*reason) {
+                assert!(matches!(told, Error::Call(_)), "{reason}");
+                continue;
+            }
             let Error::Refused(told) = told else { panic!("{reason}") };
             assert_eq!((told.reason(), told.wait()), (*reason, Some(wait)));
         }
+    }
+
+    fn is_of_our_own_token(reason: Reason) -> bool {
+        matches!(reason.code(), RefusalCode::NoTenant | RefusalCode::Unverified)
     }
 
     #[test]
@@ -170,8 +180,19 @@ mod tests {
 
     #[test]
     fn our_own_failed_identity_is_not_the_callers() {
-        let answer = Error::from(Status::unauthenticated("who are you")).into_response();
-        assert_eq!(answer.status(), 500);
+        let refused = |reason: &Reason| Refusal::new(*reason, Door::Request);
+        let ours = Reason::ALL.iter().filter(|reason| is_of_our_own_token(**reason));
+        let told = ours.map(|reason| Status::from(Error::from(refused(reason))));
+        let statuses: Vec<_> = told.chain([Status::unauthenticated("who are you")]).collect();
+        assert!(statuses.len() > 10);
+        for status in statuses {
+            assert_eq!(status.code(), Code::Unauthenticated);
+            let answer = Error::from(status.clone()).into_response();
+            assert_eq!(answer.status(), 500);
+            assert!(!answer.headers().contains_key("www-authenticate"));
+            let status = Status::from(Error::from(status));
+            assert_eq!((status.code(), status.details()), (Code::Internal, &[][..]));
+        }
     }
 
     fn read(answer: axum_core::response::Response) -> String {

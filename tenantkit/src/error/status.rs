@@ -1,14 +1,15 @@
 //! [`Error`] as a tonic status, and back.
 
-use tenantkit_core::{Door, Reason, Refusal};
+use tenantkit_core::{Door, Reason, Refusal, RefusalCode};
 use tenantkit_grpc::IntoStatus;
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::Error;
 
 impl From<Status> for Error {
-    /// A refusal by another service of the family stays that refusal.
+    /// A refusal by another service of the family stays that refusal, unless it says that the token
+    /// of the call does not hold: that one is ours, and whoever called us has shown a good one.
     fn from(status: Status) -> Self {
         match refusal(&status) {
             Some(refusal) => Self::Refused(refusal),
@@ -21,6 +22,9 @@ fn refusal(status: &Status) -> Option<Refusal> {
     let info = status.get_details_error_info().filter(|info| info.domain == "tenantkit")?;
     let told = info.metadata.get("reason")?;
     let reason = *Reason::ALL.iter().find(|reason| reason.as_str() == told)?;
+    if matches!(reason.code(), RefusalCode::NoTenant | RefusalCode::Unverified) {
+        return None;
+    }
     let refusal = Refusal::new(reason, Door::Call);
     let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
     Some(wait.map_or(refusal, |wait| refusal.retry_after(wait)))
@@ -34,7 +38,8 @@ impl From<Error> for Status {
         match error {
             #[cfg(feature = "sqlx")]
             error if error.is_not_found() => Self::not_found("not found"),
-            Error::Call(status) => *status,
+            // `Unauthenticated` is about our own identity, and not the caller's.
+            Error::Call(status) if status.code() != Code::Unauthenticated => *status,
             error => {
                 error.report();
                 Self::internal("the service could not do it")
