@@ -15,7 +15,7 @@ use crate::{
     jws::{
         Compact, Header,
         budget::FailureBudget,
-        cache::{KeyWindow, Verified, VerifiedCache},
+        cache::{Verified, VerifiedCache},
     },
 };
 
@@ -67,7 +67,7 @@ impl Bearers {
         if let Some(known) = self.cache.get(token) {
             let issuer = &self.issuers[known.issuer];
             if known.generation == issuer.jwks.load().generation {
-                known.validity.check(now, issuer.policy.bounds())?;
+                known.recheck(now, issuer.policy.bounds())?;
                 return issuer.bound(known.identity);
             }
         }
@@ -98,14 +98,15 @@ impl Bearers {
             return Err(Reason::WrongTokenType);
         }
         let keys = issuer.jwks.load();
-        let key = keys.get(header.kid()).ok_or(Reason::UnknownKey)?;
-        let algorithm = key.algorithm();
+        let named = keys.get(header.kid()).filter(|named| named.window.contains(now));
+        let named = named.ok_or(Reason::UnknownKey)?;
+        let algorithm = named.key.algorithm();
         if !issuer.policy.admits_algorithm(algorithm) || !header.is_signed_by(algorithm) {
             return Err(Reason::UnknownKey);
         }
         // An old token whose signature holds costs as much as a forged one, each time.
         let (identity, validity) = self.budget.spend(peer, now, || {
-            compact.verify(key)?;
+            compact.verify(&named.key)?;
             let read = claims.identity(&issuer.policy)?;
             read.1.check(now, issuer.policy.bounds())?;
             Ok(read)
@@ -113,7 +114,7 @@ impl Bearers {
         Ok(Verified {
             identity: Arc::new(identity),
             validity,
-            key: KeyWindow::ALWAYS,
+            key: named.window,
             generation: keys.generation,
             issuer: at,
         })

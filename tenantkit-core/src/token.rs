@@ -166,7 +166,7 @@ impl TxnTokens {
         if let Some(known) = self.cache.get(token)
             && known.generation == self.keys.load().generation
         {
-            self.recheck(&known, now)?;
+            known.recheck(now, &self.bounds)?;
             return Ok(known.identity);
         }
         let token: Arc<str> = token.into();
@@ -174,11 +174,6 @@ impl TxnTokens {
         let identity = Arc::clone(&verified.identity);
         self.cache.insert(token, verified);
         Ok(identity)
-    }
-
-    fn recheck(&self, known: &Verified, now: UnixTime) -> Result<(), Reason> {
-        known.validity.check(now, &self.bounds)?;
-        if known.key.contains(now) { Ok(()) } else { Err(Reason::UnknownKey) }
     }
 
     fn examine(

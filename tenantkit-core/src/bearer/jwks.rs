@@ -6,6 +6,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::jws::{
     PublicKey,
+    cache::KeyWindow,
     jwk::{self, Jwk, JwkSet, KeyError},
 };
 
@@ -22,14 +23,16 @@ pub(super) struct Keys {
 }
 
 #[derive(Clone)]
-struct Named {
+pub(super) struct Named {
     kid: Option<Box<str>>,
-    key: PublicKey,
+    pub(super) key: PublicKey,
+    pub(super) window: KeyWindow,
 }
 
 impl Jwks {
     /// Reads a document. Keys of kinds that are not used here, and those that are not for
-    /// signatures, are skipped, as the standard asks.
+    /// signatures, are skipped, as the standard asks. A key that has `nbf` or `exp`, in seconds, is
+    /// refused outside them, and so are tokens that were verified with it before.
     ///
     /// # Errors
     ///
@@ -60,12 +63,10 @@ impl Jwks {
 impl Keys {
     /// The key of that name. A token that names none can only mean the one key of an issuer that has
     /// one.
-    pub(super) fn get(&self, kid: Option<&str>) -> Option<&PublicKey> {
+    pub(super) fn get(&self, kid: Option<&str>) -> Option<&Named> {
         match (kid, &*self.keys) {
-            (Some(kid), keys) => {
-                keys.iter().find(|named| named.kid.as_deref() == Some(kid)).map(|named| &named.key)
-            }
-            (None, [named]) => Some(&named.key),
+            (Some(kid), keys) => keys.iter().find(|named| named.kid.as_deref() == Some(kid)),
+            (None, [named]) => Some(named),
             (None, _) => None,
         }
     }
@@ -88,7 +89,8 @@ fn read(document: &str) -> Result<Vec<Named>, KeyError> {
         if kid.is_some() && keys.iter().any(|named| named.kid == kid) {
             return Err(KeyError::DuplicateKid.at(index));
         }
-        keys.push(Named { kid, key });
+        let window = jwk.window().map_err(|error| error.at(index))?;
+        keys.push(Named { kid, key, window });
     }
     if keys.is_empty() { Err(KeyError::NoUsableKey) } else { Ok(keys) }
 }

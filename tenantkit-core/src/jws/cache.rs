@@ -8,8 +8,8 @@ use std::{
 
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
-use super::claims::Validity;
-use crate::{Identity, UnixTime};
+use super::claims::{Bounds, Validity};
+use crate::{Identity, Reason, UnixTime};
 
 /// What a token weighs besides its text: what was read from it, and the cache's own part.
 const OVERHEAD: u64 = 1024;
@@ -38,6 +38,16 @@ pub(crate) struct Verified {
     pub(crate) generation: u64,
     /// Which issuer's they were.
     pub(crate) issuer: usize,
+}
+
+impl Verified {
+    /// Everything that may have changed since the signature was checked, but for the keys.
+    pub(crate) fn recheck(&self, now: UnixTime, bounds: &Bounds) -> Result<(), Reason> {
+        if !self.key.contains(now) {
+            return Err(Reason::UnknownKey);
+        }
+        self.validity.check(now, bounds)
+    }
 }
 
 /// When a key is good.

@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::{
     Algorithm, BASE64, PrivateKey, PublicKey,
+    cache::KeyWindow,
     json::{self, Present, Str, given},
 };
-use crate::Reason;
+use crate::{Reason, UnixTime};
 
 /// The longest document, in bytes.
 const MAX_DOCUMENT_LEN: usize = 256 * 1024;
@@ -99,9 +100,9 @@ pub(crate) struct Jwk<'a> {
     key_ops: Option<Vec<Str<'a>>>,
     /// As in OpenID Federation 1.0, section 8.7.2.
     #[serde(default, deserialize_with = "given")]
-    pub(crate) nbf: Option<u64>,
+    nbf: Option<u64>,
     #[serde(default, deserialize_with = "given")]
-    pub(crate) exp: Option<u64>,
+    exp: Option<u64>,
     #[serde(borrow, default, deserialize_with = "given")]
     pub(crate) tenantkit_use: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "given")]
@@ -138,6 +139,19 @@ impl Jwk<'_> {
     /// Whether it has what must stay secret.
     pub(crate) fn is_secret(&self) -> bool {
         self.d.is_some() || self.k == Present::Yes
+    }
+
+    /// From when until when it is good. One that never is, is a mistake.
+    pub(crate) fn window(&self) -> Result<KeyWindow, KeyError> {
+        let time = |name, secs: Option<u64>, otherwise| match secs {
+            Some(secs) if secs > UnixTime::MAX.as_secs() => Err(KeyError::Member(name)),
+            secs => Ok(secs.map_or(otherwise, UnixTime::from_secs)),
+        };
+        let window = KeyWindow {
+            from: time("nbf", self.nbf, UnixTime::EPOCH)?,
+            until: time("exp", self.exp, UnixTime::MAX)?,
+        };
+        if window.from < window.until { Ok(window) } else { Err(KeyError::Member("exp")) }
     }
 
     pub(crate) fn public(&self, algorithm: Algorithm) -> Result<PublicKey, KeyError> {

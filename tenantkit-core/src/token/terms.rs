@@ -93,7 +93,7 @@ impl KeyTerms {
             kid: member("kid", &jwk.kid)?,
             key_use: key_use.ok_or(KeyError::Member("tenantkit_use"))?,
             workload: member("tenantkit_workload", &jwk.tenantkit_workload)?,
-            window: window(jwk)?,
+            window: jwk.window()?,
         })
     }
 
@@ -113,17 +113,4 @@ impl KeyTerms {
         }
         members
     }
-}
-
-/// From when until when a key is good. One that never is, is a mistake.
-fn window(jwk: &Jwk<'_>) -> Result<KeyWindow, KeyError> {
-    let time = |name, secs: Option<u64>, otherwise| match secs {
-        Some(secs) if secs > UnixTime::MAX.as_secs() => Err(KeyError::Member(name)),
-        secs => Ok(secs.map_or(otherwise, UnixTime::from_secs)),
-    };
-    let window = KeyWindow {
-        from: time("nbf", jwk.nbf, UnixTime::EPOCH)?,
-        until: time("exp", jwk.exp, UnixTime::MAX)?,
-    };
-    if window.from < window.until { Ok(window) } else { Err(KeyError::Member("exp")) }
 }

@@ -1,6 +1,10 @@
 //! The document of an issuer's keys.
 
-use tenantkit_core::{Jwks, KeyError};
+use std::time::Duration;
+
+use tenantkit_core::{BearerPolicy, Jwks, KeyError, Reason, UnixTime, test_util::TestIssuer};
+
+use crate::common::{ISSUER, NOW, World, after};
 
 const ED: &str =
     r#"{"kty":"OKP","crv":"Ed25519","kid":"ed","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
@@ -76,6 +80,46 @@ fn a_key_that_is_malformed_or_weak_is_refused_and_named() {
     assert_eq!(parse(&[&ED.replace("HURo", "HURp")]), at(0, KeyError::Member("x")));
     assert_eq!(parse(&[&ED.replace("HURo", "")]), at(0, KeyError::Numbers));
     assert_eq!(parse(&[&EC.replace(r#","y""#, r#","z""#)]), at(0, KeyError::Member("y")));
+}
+
+#[test]
+fn a_key_whose_time_is_over_before_it_begins_is_refused_and_named() {
+    let timed = |members: &str| ED.replace(r#""kid""#, &format!("{members},\"kid\""));
+    assert_eq!(parse(&[EC, &timed(r#""nbf":1,"exp":2"#)]), Ok(()));
+    assert_eq!(parse(&[EC, &timed(r#""nbf":2,"exp":2"#)]), at(1, KeyError::Member("exp")));
+    let never = format!(r#""nbf":{}"#, u64::MAX);
+    assert_eq!(parse(&[&timed(&never)]), at(0, KeyError::Member("nbf")));
+    assert_eq!(parse(&[&timed(r#""exp":"2""#)]), Err(KeyError::Document));
+}
+
+#[test]
+fn a_key_is_refused_outside_its_time_also_for_a_token_that_was_verified_in_it() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let issuer = TestIssuer::new(ISSUER);
+    let token = |issued: UnixTime| {
+        let until = issued.saturating_add(HOUR);
+        issuer.token("acmedocs", "alice", &"acme".parse().unwrap(), issued, until)
+    };
+    let world = |from: UnixTime, until: UnixTime| {
+        let (from, until) = (from.as_secs(), until.as_secs());
+        let timed = format!(r#""nbf":{from},"exp":{until},"kid""#);
+        let jwks = Jwks::parse(&issuer.jwks().replace(r#""kid""#, &timed)).unwrap();
+        let policy = BearerPolicy::new(ISSUER, "acmedocs").asserts_any_tenant();
+        World::new(|builder| builder.bearer(jwks, policy))
+    };
+    let judge = |world: &World, token: &str| world.bearer(token).map(|_| ());
+
+    let early = world(after(1), after(100));
+    assert_eq!(judge(&early, &token(NOW)), Err(Reason::UnknownKey));
+    early.clock.advance(Duration::from_secs(1));
+    assert_eq!(judge(&early, &token(NOW)), Ok(()));
+
+    let late = world(NOW, after(1));
+    let seen = token(NOW);
+    assert_eq!(judge(&late, &seen), Ok(()));
+    late.clock.advance(Duration::from_secs(1));
+    assert_eq!(judge(&late, &seen), Err(Reason::UnknownKey));
+    assert_eq!(judge(&late, &token(after(1))), Err(Reason::UnknownKey));
 }
 
 #[test]
