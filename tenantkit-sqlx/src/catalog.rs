@@ -18,8 +18,10 @@
 //! It looks at every table and view that the role can reach, in any schema, except what belongs to
 //! an extension, and at the role that logged in, whatever role was set since. What it does not know yet:
 //! what one tenant learns of another through a unique or a foreign key, functions that run as their
-//! owner, operators that make an index useless, who may make tables, large objects.
+//! owner, operators that make an index useless, large objects. Temporary tables it lets everybody make,
+//! as a new database does: they are gone before the next borrower.
 
+mod database;
 mod finding;
 mod policy;
 mod role;
@@ -116,6 +118,7 @@ impl Auditor {
         if findings.iter().any(|it| it.problem() == Problem::Superuser) {
             return Ok(Report::new(scope.role, findings));
         }
+        findings.extend(database::check(&scope, conn).await?);
         let tables = table::find(&scope, conn).await?;
         findings.extend(tables.iter().flat_map(|table| table::check(&scope, table)));
         findings.extend(policy::check(&scope, &tables, conn).await?);

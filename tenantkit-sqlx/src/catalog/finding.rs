@@ -34,6 +34,15 @@ pub enum Problem {
     /// A role that reads files or starts programs on the server is above row-level security.
     #[error("the role can, or can come to, read files or start programs on the server")]
     ServerAccess,
+    /// The other roles of the server's own see or disturb what others do.
+    #[error("the role is, or can come to be, a member of a predefined role")]
+    PredefinedRole,
+    /// Whoever owns the database can drop what is in it.
+    #[error("the role owns the database, or is a member of its owner")]
+    DatabaseOwner,
+    /// A table that a tenant's transaction makes has no policies, and every tenant reads it.
+    #[error("the role may, or can come to, make tables")]
+    Creates,
     /// Whoever owns a table can switch its policies off.
     #[error("the role owns this table, or is a member of its owner")]
     Owner,

@@ -14,10 +14,12 @@ pub(super) async fn check(
     conn: &mut PgConnection,
 ) -> Result<Vec<Finding>, sqlx::Error> {
     // A superuser counts as a member of every role, so only itself is asked about.
-    let roles: Vec<(String, bool, bool, bool, bool, bool)> = sqlx::query_as(
+    let roles: Vec<(String, bool, bool, bool, bool, bool, bool)> = sqlx::query_as(
         "SELECT quote_ident(r.rolname), r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole,
              r.rolname IN ('pg_execute_server_program', 'pg_read_server_files',
-                 'pg_write_server_files')
+                 'pg_write_server_files'),
+             r.rolname ~ '^pg_' AND r.rolname NOT IN ('pg_execute_server_program',
+                 'pg_read_server_files', 'pg_write_server_files', 'pg_database_owner')
          FROM pg_roles r, pg_roles me
          WHERE me.rolname = current_user
              AND (r.oid = me.oid OR NOT me.rolsuper AND pg_has_role(me.oid, r.oid, 'MEMBER'))
@@ -27,13 +29,14 @@ pub(super) async fn check(
     .fetch_all(conn)
     .await?;
     let mut findings = Vec::new();
-    for (role, superuser, bypass, replication, create_role, server) in roles {
+    for (role, superuser, bypass, replication, create_role, server, predefined) in roles {
         let attributes = [
             (superuser, Problem::Superuser, "NOSUPERUSER"),
             (bypass, Problem::BypassRls, "NOBYPASSRLS"),
             (replication, Problem::Replication, "NOREPLICATION"),
             (create_role, Problem::CreateRole, "NOCREATEROLE"),
             (server, Problem::ServerAccess, ""),
+            (predefined, Problem::PredefinedRole, ""),
         ];
         for (_, problem, without) in attributes.into_iter().filter(|(has, ..)| *has) {
             let remedy = if role == scope.role {

@@ -134,6 +134,31 @@ on_each_server! {
     async fn a_role_that_starts_programs_on_the_server_is_refused(fixture: &Fixture) {
         let grant = "GRANT pg_execute_server_program TO $me";
         spoil(fixture, grant, &[Problem::ServerAccess]).await;
+        let grant = "GRANT pg_signal_backend TO $me";
+        spoil(fixture, grant, &[Problem::PredefinedRole]).await;
+    }
+
+    async fn a_role_that_makes_tables_is_refused(fixture: &Fixture) {
+        let creates = [Problem::Creates];
+        spoil(fixture, "GRANT CREATE ON SCHEMA public TO $me", &creates).await;
+        spoil(fixture, "CREATE SCHEMA \"Odd\"; GRANT CREATE ON SCHEMA \"Odd\" TO PUBLIC", &creates).await;
+        let database = fixture.database.name();
+        spoil(fixture, &format!("GRANT CREATE ON DATABASE {database} TO $me"), &creates).await;
+        let maker = fixture.database.role("maker", "").unwrap();
+        let hidden = format!(
+            "CREATE SCHEMA theirs AUTHORIZATION {maker}; GRANT {maker} TO $me; ALTER ROLE $me NOINHERIT");
+        spoil(fixture, &hidden, &creates).await;
+    }
+
+    async fn an_owner_of_the_database_is_refused(fixture: &Fixture) {
+        let database = fixture.database.name();
+        let owner = fixture.database.role("owner", "").unwrap();
+        let owned = format!("ALTER DATABASE {database} OWNER TO {owner}; GRANT {owner} TO $me");
+        spoil(fixture, &owned, &[Problem::DatabaseOwner]).await;
+        let own = format!("ALTER DATABASE {database} OWNER TO {}", fixture.serving);
+        fixture.database.execute(own).unwrap();
+        assert_eq!(refused(fixture).await.findings()[0].problem(), Problem::DatabaseOwner);
+        fixture.database.execute(format!("ALTER DATABASE {database} OWNER TO postgres")).unwrap();
     }
 
     async fn a_column_that_cuts_tenants_off_is_refused(fixture: &Fixture) {

@@ -1,0 +1,66 @@
+//! What the role may do with the database itself.
+
+use sqlx::PgConnection;
+
+use super::{Finding, Problem, Scope};
+
+/// The database and its owner, whether this role is that, and whether it can make schemas.
+const DATABASE: &str = "
+    SELECT quote_ident(d.datname), quote_ident(pg_get_userbyid(d.datdba)),
+        pg_has_role(d.datdba, 'MEMBER'),
+        EXISTS (SELECT FROM pg_roles r
+            WHERE pg_has_role(r.oid, 'MEMBER') AND has_database_privilege(r.oid, d.oid, 'CREATE'))
+    FROM pg_database d
+    WHERE d.datname = current_database()";
+
+/// The schemas in which it can make tables, their owners, and whether this role is that.
+const SCHEMAS: &str = "
+    SELECT quote_ident(n.nspname), quote_ident(pg_get_userbyid(n.nspowner)),
+        pg_has_role(n.nspowner, 'MEMBER')
+    FROM pg_namespace n
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        AND ($1::text[] = '{}' OR n.nspname = ANY ($1))
+        AND EXISTS (SELECT FROM pg_roles r
+            WHERE pg_has_role(r.oid, 'MEMBER') AND has_schema_privilege(r.oid, n.oid, 'CREATE'))
+    ORDER BY n.nspname";
+
+pub(super) async fn check(
+    scope: &Scope<'_>,
+    conn: &mut PgConnection,
+) -> Result<Vec<Finding>, sqlx::Error> {
+    let role = &scope.role;
+    let (database, owner, owns, creates): (String, String, bool, bool) =
+        sqlx::query_as(DATABASE).persistent(false).fetch_one(&mut *conn).await?;
+    if owns {
+        // It has every privilege below, which would drown the finding.
+        let remedy = disown("DATABASE", &database, &owner, role);
+        return Ok(vec![Finding::new(database, Problem::DatabaseOwner, remedy)]);
+    }
+    let mut findings = Vec::new();
+    if creates {
+        let remedy = format!("REVOKE CREATE ON DATABASE {database} FROM {role}, PUBLIC;");
+        findings.push(Finding::new(database, Problem::Creates, remedy));
+    }
+    let schemas: Vec<(String, String, bool)> = sqlx::query_as(SCHEMAS)
+        .bind(&scope.auditor.schemas)
+        .persistent(false)
+        .fetch_all(conn)
+        .await?;
+    findings.extend(schemas.into_iter().map(|(schema, owner, owns)| {
+        let remedy = if owns {
+            disown("SCHEMA", &schema, &owner, role)
+        } else {
+            format!("REVOKE CREATE ON SCHEMA {schema} FROM {role}, PUBLIC;")
+        };
+        Finding::new(schema, Problem::Creates, remedy)
+    }));
+    Ok(findings)
+}
+
+fn disown(kind: &str, name: &str, owner: &str, role: &str) -> String {
+    if owner == role {
+        format!("ALTER {kind} {name} OWNER TO ...; -- another role than {role}")
+    } else {
+        format!("REVOKE {owner} FROM {role};")
+    }
+}
