@@ -55,7 +55,7 @@ const HEADER: &str = "txn-token";
 const TYP: &str = "txntoken+jwt";
 
 /// Verifies transaction tokens, and mints them where there is a signing key. A clone shares keys and
-/// cache.
+/// cache, and holds what is in the cache to its own bounds.
 #[derive(Debug, Clone)]
 pub struct TxnTokens {
     trust_domain: Text,

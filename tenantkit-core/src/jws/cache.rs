@@ -41,12 +41,13 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// Everything that may have changed since the signature was checked, but for the keys.
+    /// Everything that may be different from when the signature was checked, but for the keys: whoever
+    /// asks may share the cache with one who accepts more.
     pub(crate) fn recheck(&self, now: UnixTime, bounds: &Bounds) -> Result<(), Reason> {
         if !self.key.contains(now) {
             return Err(Reason::UnknownKey);
         }
-        self.validity.check(now, bounds)
+        self.validity.bounded(bounds)?.check(now, bounds)
     }
 }
 

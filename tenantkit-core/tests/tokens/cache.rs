@@ -16,6 +16,22 @@ fn a_cached_token_gives_the_same_identity_without_a_copy() {
 }
 
 #[test]
+fn a_clone_that_accepts_less_does_not_accept_what_another_has_cached() {
+    let (edge, documents) = pair();
+    let token = txn(&edge, &Members::txn());
+    let strict = documents.clone().max_lifetime(Duration::from_secs(119));
+    let exact = documents.clone().max_lifetime(Duration::from_secs(120));
+    let ahead = NOW.saturating_sub(Duration::from_secs(5));
+    let punctual = documents.clone().leeway(Duration::from_secs(4));
+
+    let first = documents.verify(&token, NOW).unwrap();
+    assert!(Arc::ptr_eq(&first, &exact.verify(&token, NOW).unwrap()), "they share the cache");
+    assert_eq!(strict.verify(&token, NOW).unwrap_err(), Reason::BadClaim);
+    assert!(documents.verify(&token, ahead).is_ok());
+    assert_eq!(punctual.verify(&token, ahead).unwrap_err(), Reason::NotYetValid);
+}
+
+#[test]
 fn a_cached_token_is_compared_whole() {
     let (edge, documents) = pair();
     let token = txn(&edge, &Members::txn());
