@@ -3,7 +3,7 @@
 //! There are two verbs. [`AuditSink::record`] never blocks and may be sampled; what was dropped is
 //! itself recorded. [`AuditSink::commit`] is durable, or the work is refused.
 //!
-//! An authority samples refusals before they reach the sink: of each reason and verified tenant the
+//! An authority samples refusals before they reach the sink: of each reason and known tenant the
 //! first 20 in 10 s are recorded one by one
 //! ([`AuthorityBuilder::sample_refusals`](crate::AuthorityBuilder::sample_refusals)), and how many
 //! more there were follows when the window has ended. So a flood by one tenant, or of one reason,

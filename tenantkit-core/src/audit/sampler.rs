@@ -13,8 +13,8 @@ use crate::{Door, Reason, Refusal, TenantId};
 /// The most pairs of a reason and a tenant that are kept apart in one window.
 pub(super) const MAX_KEYS: usize = 4096;
 
-/// Lets a bounded number of refusals of each reason and verified tenant through in a window, and
-/// counts the rest. Refusals without a verified tenant have a budget a reason. Once [`MAX_KEYS`] pairs
+/// Lets a bounded number of refusals of each reason and known tenant through in a window, and
+/// counts the rest. Refusals without a known tenant have a budget a reason. Once [`MAX_KEYS`] pairs
 /// are known, those of further tenants share one more budget a reason, so that a flood of many tenants
 /// is bounded as well.
 pub(super) struct Sampler {

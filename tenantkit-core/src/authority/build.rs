@@ -188,7 +188,7 @@ impl AuthorityBuilder {
         Self { sink: Some(Arc::new(sink)), ..self }
     }
 
-    /// How many refusals of each reason and verified tenant are recorded one by one in a window; of
+    /// How many refusals of each reason and known tenant are recorded one by one in a window; of
     /// the rest the count is recorded. 20 in 10 s unless told.
     #[must_use]
     pub fn sample_refusals(self, at_most: NonZeroU32, window: Duration) -> Self {

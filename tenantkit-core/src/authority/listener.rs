@@ -82,7 +82,9 @@ impl Listener {
             .and_then(|(proofs, provenance)| self.authority.issue(proofs, provenance, now))
             .map_err(|reason| {
                 let refusal = Refusal::new(reason, self.door);
-                let tenant = proven.as_ref().map(|identity: &Arc<Identity>| identity.tenant);
+                // Any other name may be invented, and must not take the room of a tenant that is real.
+                let known = proven.as_ref().filter(|_| is_of_a_known_tenant(reason));
+                let tenant = known.map(|identity: &Arc<Identity>| identity.tenant);
                 self.authority.audit_refusal(refusal, tenant.as_ref(), |event| {
                     let event = event.from(inbound.peer_addr());
                     match &proven {
@@ -94,8 +96,7 @@ impl Listener {
             })
     }
 
-    /// `proven` is told as soon as something is, so that a refusal after it can be audited under its
-    /// tenant.
+    /// `proven` is told as soon as something is, so that a refusal after it is audited with it.
     fn gather(
         &self,
         inbound: Inbound<'_>,
@@ -149,6 +150,17 @@ impl Listener {
         }
         Ok(())
     }
+}
+
+/// Whether the directory has the tenant, as this is told only of one that it has.
+const fn is_of_a_known_tenant(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::StaleIncarnation
+            | Reason::TenantSuspended
+            | Reason::TenantMoving
+            | Reason::UnknownTier
+    )
 }
 
 impl Gathered {

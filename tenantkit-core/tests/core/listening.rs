@@ -409,6 +409,40 @@ fn a_refusal_after_a_proof_is_audited_with_what_was_proved_and_the_peer() {
 }
 
 #[test]
+fn tenants_that_somebody_invents_do_not_take_the_counts_of_real_ones() {
+    let world = world();
+    world.change("acme", |record| record.status(TenantStatus::Suspended));
+    // More than the sampler tells apart, each with a proof, some disagreeing with themselves.
+    for number in 0..3000 {
+        let (one, other) = (format!("t{number}"), format!("u{number}"));
+        assert_eq!(refused(&world, &[("x-word", &one)]), Reason::UnknownTenant);
+        let disagree = [("x-word", &*one), ("x-other", &*other)];
+        assert_eq!(refused(&world, &disagree), Reason::SourcesDisagree);
+    }
+    let invented = world.sink.events();
+    assert_eq!(invented.len(), 2 * 20);
+    assert_eq!(invented[0].tenant, Some(id("t0")), "each that is told is told whole");
+
+    for _ in 0..25 {
+        assert_eq!(refused(&world, &[("x-word", "acme")]), Reason::TenantSuspended);
+    }
+    world.authority.flush_audit();
+    let dropped = world.sink.events().into_iter().filter_map(|event| match event.action {
+        AuditAction::Dropped { reason, count, .. } => Some((reason.unwrap(), event.tenant, count)),
+        _ => None,
+    });
+    let mut dropped: Vec<_> = dropped.collect();
+    dropped.sort_by_key(|(_, _, count)| *count);
+    let expected = [
+        (Reason::TenantSuspended, Some(id("acme")), 5),
+        (Reason::UnknownTenant, None, 2980),
+        (Reason::SourcesDisagree, None, 2980),
+    ];
+    assert_eq!(dropped.len(), 3);
+    assert!(expected.iter().all(|it| dropped.contains(it)), "{dropped:?}");
+}
+
+#[test]
 #[should_panic(expected = "no source 'other'")]
 fn admitting_what_the_authority_does_not_have_is_an_error_in_the_wiring() {
     let _ = World::new().authority.listener().admit(OTHER);
