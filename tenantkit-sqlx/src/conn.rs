@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tenantkit_core::{AuditAction, AuditEvent, Door, Reason, Refusal, TenantContext};
+use tenantkit_core::TenantContext;
 
 use crate::{Error, Savepoint, executor::executor, session::Session};
 
@@ -46,17 +46,6 @@ impl TenantConn {
     /// As if it had never been called.
     pub async fn savepoint(&mut self) -> Result<Savepoint<'_>, Error> {
         Savepoint::open(self).await
-    }
-
-    /// Tells the audit log of a lost binding: somebody has made the service run what it did not write.
-    pub(crate) fn audited<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        if let Err(Error::BindingLost) = &result {
-            let authority = self.context.authority();
-            let refusal = Refusal::new(Reason::ScopeDisagrees, Door::Transaction);
-            let event = AuditEvent::new(authority.now(), AuditAction::Refused(refusal));
-            authority.record(event.of(&self.context));
-        }
-        result
     }
 
     pub(crate) const fn session_mut(&mut self) -> &mut Session {

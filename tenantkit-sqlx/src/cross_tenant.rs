@@ -13,6 +13,7 @@ use crate::{
     lease::Home,
     pool::begin,
     session::Session,
+    trail::Trail,
 };
 
 /// Work over many tenants is let to take longer.
@@ -113,7 +114,9 @@ impl CrossTenantPool {
             statement_timeout: Some(STATEMENT_TIMEOUT),
             idle_timeout: STATEMENT_TIMEOUT,
         };
-        let session = begin(&self.0.pool, &self.0.home, Binding::CrossTenant, mode).await?;
+        let Inner { pool, home, authority } = &*self.0;
+        let trail = Trail::across_tenants(authority, work);
+        let session = begin(pool, home, Binding::CrossTenant, mode, trail).await?;
         Ok(CrossTenantTx { session, work: work.clone() })
     }
 }

@@ -150,7 +150,7 @@ fn is_outage(error: &PgDatabaseError) -> bool {
 }
 
 /// A missing grant has the same SQLSTATE; only the place in the server tells them apart.
-fn is_forbidden_row(error: &sqlx::Error) -> bool {
+pub(crate) fn is_forbidden_row(error: &sqlx::Error) -> bool {
     postgres(error)
         .is_some_and(|it| it.code() == "42501" && it.routine() == Some("ExecWithCheckOptions"))
 }

@@ -72,6 +72,7 @@ mod savepoint;
 mod session;
 mod statement;
 mod system;
+mod trail;
 mod transaction;
 mod watch;
 

@@ -21,6 +21,7 @@ use crate::{
     error::is_dead,
     lease::{Home, Lease},
     session::Session,
+    trail::Trail,
 };
 
 /// A pool of connections on which every transaction belongs to a tenant. A clone is a handle to the
@@ -131,7 +132,9 @@ impl TenantPool {
             statement_timeout: self.0.timeouts.otherwise,
             idle_timeout: self.0.timeouts.idle,
         };
-        let session = begin(&self.0.pool, &self.0.home, Binding::System, mode).await?;
+        let Inner { pool, home, authority, .. } = &*self.0;
+        let trail = Trail::of_system(authority, work);
+        let session = begin(pool, home, Binding::System, mode, trail).await?;
         Ok(SystemTx::new(session, work.clone()))
     }
 
@@ -161,7 +164,9 @@ impl TenantPool {
                 statement_timeout: timeouts.of(tenant.tier()),
                 idle_timeout: timeouts.idle,
             };
-            let session = begin(pool, home, Binding::Tenant(*tenant.tenant()), mode).await?;
+            let binding = Binding::Tenant(*tenant.tenant());
+            let trail = Trail::of_tenant(&tenant);
+            let session = begin(pool, home, binding, mode, trail).await?;
             Ok(TenantTx::new(TenantConn::new(session, tenant)))
         }))
     }
@@ -206,6 +211,7 @@ pub(crate) async fn begin(
     home: &Arc<Home>,
     binding: Binding,
     mode: Mode,
+    trail: Trail,
 ) -> Result<Session, Error> {
     let sql = binding.begin(mode);
     let attempts = async {
@@ -213,7 +219,7 @@ pub(crate) async fn begin(
         loop {
             let mut lease = Lease::new(pool.acquire().await?, Arc::clone(home));
             match lease.run(&sql).await.result {
-                Ok(()) => return Ok(Session::new(lease, binding)),
+                Ok(()) => return Ok(lease),
                 Err(error) if is_dead(&error) && left > 0 => left -= 1,
                 Err(error) => return Err(error),
             }
@@ -221,7 +227,7 @@ pub(crate) async fn begin(
     };
     let patience = pool.options().get_acquire_timeout();
     match tokio::time::timeout(patience, attempts).await {
-        Ok(session) => Ok(session?),
+        Ok(lease) => Ok(Session::new(lease?, binding, trail)),
         Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }
 }

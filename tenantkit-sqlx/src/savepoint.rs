@@ -59,8 +59,7 @@ impl Savepoint<'_> {
     ///
     /// It is undone.
     pub async fn release(mut self) -> Result<(), Error> {
-        let kept = self.conn.session_mut().keep(&self.level).await;
-        self.conn.audited(kept)?;
+        self.conn.session_mut().keep(&self.level).await?;
         self.finished = true;
         Ok(())
     }

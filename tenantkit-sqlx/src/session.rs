@@ -17,6 +17,7 @@ use crate::{
     lease::{Lease, Run, State},
     prepared::Prepared,
     statement,
+    trail::Trail,
     watch::{Watched, watch},
 };
 
@@ -33,6 +34,7 @@ const IN_FAILED_TRANSACTION: &str = "25P02";
 pub(crate) struct Session {
     lease: Lease,
     binding: Binding,
+    trail: Trail,
     /// How many savepoints there have been.
     savepoints: u64,
     /// The savepoints that are open, the innermost last.
@@ -57,10 +59,11 @@ pub(crate) struct Level {
 }
 
 impl Session {
-    pub(crate) fn new(lease: Lease, binding: Binding) -> Self {
+    pub(crate) fn new(lease: Lease, binding: Binding, trail: Trail) -> Self {
         Self {
             lease,
             binding,
+            trail,
             savepoints: 0,
             open: Vec::new(),
             identity: Arc::new(()),
@@ -94,7 +97,7 @@ impl Session {
             return Ok(());
         }
         Err(match (failure(&error), completed) {
-            (Failure::Statement, 0) => unguarded(error),
+            (Failure::Statement, 0) => self.unguarded(error),
             (Failure::Statement, _) => error.into(),
             (Failure::Link, _) => Error::CommitUnknown(error),
         })
@@ -135,7 +138,7 @@ impl Session {
                 self.finish(level.number);
                 Ok(())
             }
-            Err(error) if failure(&error) == Failure::Statement => Err(unguarded(error)),
+            Err(error) if failure(&error) == Failure::Statement => Err(self.unguarded(error)),
             Err(error) => Err(error.into()),
         }
     }
@@ -150,6 +153,18 @@ impl Session {
     pub(crate) fn abandon(&mut self, level: &Level) {
         if self.owns(level) {
             self.abandon_from(level.number);
+        }
+    }
+
+    /// Why the guard did not hold.
+    fn unguarded(&self, error: sqlx::Error) -> Error {
+        match sqlstate(&error) {
+            Some(DIVISION_BY_ZERO) => {
+                self.trail.refused();
+                Error::BindingLost
+            }
+            Some(IN_FAILED_TRANSACTION) => Error::CommitAborted,
+            _ => error.into(),
         }
     }
 
@@ -210,7 +225,7 @@ impl Session {
             self.ready().await?;
             self.sent_within = self.innermost();
             let (connection, health) = self.lease.parts();
-            Ok(Watched::new(connection.fetch_many(prepared), health))
+            Ok(Watched::new(connection.fetch_many(prepared), health, &self.trail))
         };
         opened.try_flatten_stream().boxed()
     }
@@ -258,14 +273,5 @@ impl Session {
         self.sent_within = self.innermost();
         let (connection, health) = self.lease.parts();
         watch(connection.describe(sql), health).await
-    }
-}
-
-/// Why the guard did not hold.
-fn unguarded(error: sqlx::Error) -> Error {
-    match sqlstate(&error) {
-        Some(DIVISION_BY_ZERO) => Error::BindingLost,
-        Some(IN_FAILED_TRANSACTION) => Error::CommitAborted,
-        _ => error.into(),
     }
 }

@@ -55,8 +55,7 @@ impl TenantTx {
     ///
     /// It is saved or not, and nobody knows which. The connection is closed.
     pub async fn commit(mut self) -> Result<(), Error> {
-        let committed = self.conn.session_mut().commit().await;
-        self.conn.audited(committed)
+        self.conn.session_mut().commit().await
     }
 
     /// Rolls back. Dropping does the same in the background.

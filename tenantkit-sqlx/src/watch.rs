@@ -7,13 +7,17 @@ use std::{
 
 use futures_core::{Stream, stream::BoxStream};
 
-use crate::lease::{Health, State};
+use crate::{
+    lease::{Health, State},
+    trail::Trail,
+};
 
 /// An answer as it arrives. What is dropped before its end is known as such by what is left in the
 /// state.
 pub(crate) struct Watched<'e, T> {
     answer: BoxStream<'e, Result<T, sqlx::Error>>,
     health: &'e mut Health,
+    trail: &'e Trail,
     /// The end, or an error, was seen: what is polled after that changes nothing any more.
     over: bool,
 }
@@ -22,8 +26,9 @@ impl<'e, T> Watched<'e, T> {
     pub(crate) const fn new(
         answer: BoxStream<'e, Result<T, sqlx::Error>>,
         health: &'e mut Health,
+        trail: &'e Trail,
     ) -> Self {
-        Self { answer, health, over: false }
+        Self { answer, health, trail, over: false }
     }
 }
 
@@ -43,7 +48,10 @@ impl<T> Stream for Watched<'_, T> {
         match &polled {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(_))) => this.health.state = State::Answering,
-            Poll::Ready(Some(error @ Err(_))) => this.health.settle(error),
+            Poll::Ready(Some(failed @ Err(error))) => {
+                this.health.settle(failed);
+                this.trail.failed(error);
+            }
             Poll::Ready(None) => this.health.state = State::Idle,
         }
         this.over = matches!(polled, Poll::Ready(None | Some(Err(_))));

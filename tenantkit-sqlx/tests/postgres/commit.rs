@@ -37,6 +37,9 @@ on_each_server! {
         let refused = Error::from(sqlx::query(foreign).execute(&mut tx).await.unwrap_err());
         assert!(matches!(refused, Error::RowForbidden(_)), "{refused:?}");
         assert_eq!(refused.refusal().unwrap().code(), RefusalCode::Mismatch);
+        let event = fixture.authority.audited().pop().unwrap();
+        assert!(matches!(event.action, AuditAction::Refused(_)), "{event:?}");
+        assert_eq!(event.tenant.unwrap(), "acme");
         drop(tx);
 
         let mut tx = pool.begin(&fixture.acme()).await.unwrap();

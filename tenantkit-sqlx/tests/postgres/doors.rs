@@ -76,6 +76,35 @@ on_each_server! {
         assert_eq!(reason(pool.begin_system(&work).await), Reason::Expired);
     }
 
+    async fn work_of_no_tenant_that_turns_to_a_tenants_rows_is_told_to_the_audit_log(
+        fixture: &Fixture
+    ) {
+        fixture.database.execute(
+            "CREATE FUNCTION innocent() RETURNS text LANGUAGE sql
+                AS $$ SELECT set_config('app.tenant_id', 'acme', true) $$").unwrap();
+        let told = || {
+            let event = fixture.authority.audited().pop().unwrap();
+            let AuditAction::Refused(refusal) = event.action else { panic!("{event:?}") };
+            assert_eq!((refusal.reason(), event.tenant), (Reason::ScopeDisagrees, None));
+            (event.capability.unwrap(), event.why.unwrap())
+        };
+        let why: Text = "ticket 7".parse().unwrap();
+
+        let work = fixture.authority().system_work(TestAuthority::SYSTEM, grant()).await.unwrap();
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin_system(&work).await.unwrap();
+        sqlx::query("SELECT innocent()").execute(&mut tx).await.unwrap();
+        assert!(matches!(tx.commit().await, Err(Error::BindingLost)));
+        assert_eq!(told(), (TestAuthority::SYSTEM.name(), why.clone()));
+
+        let pool = CrossTenantPool::connect(&support(fixture).await, fixture.authority()).await.unwrap();
+        let work = fixture.authority().cross_tenant(TestAuthority::CROSS, grant()).await.unwrap();
+        let mut tx = pool.begin(&work).await.unwrap();
+        sqlx::query("SELECT innocent()").execute(&mut tx).await.unwrap();
+        assert!(matches!(tx.commit().await, Err(Error::BindingLost)));
+        assert_eq!(told(), (TestAuthority::CROSS.name(), why));
+    }
+
     async fn an_empty_binding_is_no_error_where_the_tenant_is_a_uuid(fixture: &Fixture) {
         let sql = format!(
             "CREATE TABLE notes (tenant_id uuid, id bigint, PRIMARY KEY (tenant_id, id));
