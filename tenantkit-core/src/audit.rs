@@ -6,7 +6,8 @@
 //! An authority samples refusals before they reach the sink: of each reason and known tenant the
 //! first 20 in 10 s are recorded one by one
 //! ([`AuthorityBuilder::sample_refusals`](crate::AuthorityBuilder::sample_refusals)), and how many
-//! more there were follows when the window has ended. So a flood by one tenant, or of one reason,
+//! more there were follows when the window has ended. Of those without a known tenant, which anybody
+//! can cause, it is one more a window after the first. So a flood by one tenant, or of one reason,
 //! neither fills a disk nor hides what another did.
 
 mod auditor;

@@ -80,6 +80,8 @@ use super::{AuditEvent, AuditSink, Commit};
 ///   and so on. Nothing is ever deleted: when all [`keep`](JsonLinesOptions::keep) places are taken,
 ///   recording stops, and is counted, until a file is moved away. Commits go on, as far as the disk
 ///   does.
+/// - Half of the last file is kept for what has a tenant or an actor: refusals without, which anybody
+///   can cause, are only counted there.
 ///
 /// It is for one process: two that rotate one file would take it from each other.
 ///

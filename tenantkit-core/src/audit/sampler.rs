@@ -14,7 +14,8 @@ use crate::{Door, Reason, Refusal, TenantId};
 pub(super) const MAX_KEYS: usize = 4096;
 
 /// Lets a bounded number of refusals of each reason and known tenant through in a window, and
-/// counts the rest. Refusals without a known tenant have a budget a reason. Once [`MAX_KEYS`] pairs
+/// counts the rest. Refusals without a known tenant have a budget a reason, which comes back by one a
+/// window only: anybody can cause them, for as long as they like. Once [`MAX_KEYS`] pairs
 /// are known, those of further tenants share one more budget a reason, so that a flood of many tenants
 /// is bounded as well.
 pub(super) struct Sampler {
@@ -135,12 +136,17 @@ impl Window {
         if now < self.ends {
             return None;
         }
+        let over = 1 + (now - self.ends).as_nanos() / window.as_nanos().max(1);
+        let over = u32::try_from(over).unwrap_or(u32::MAX);
+        let unverified = self
+            .unverified
+            .map(|it| Bucket { recorded: it.recorded.saturating_sub(over), ..Bucket::default() });
         let ends = now.saturating_add(window);
         if self.counted {
-            return Some(mem::replace(self, Self::until(ends)));
+            return Some(mem::replace(self, Self { unverified, ..Self::until(ends) }));
         }
         self.ends = ends;
-        self.unverified = [Bucket::default(); _];
+        self.unverified = unverified;
         self.by_tenant.clear();
         self.overflow = [Bucket::default(); _];
         None

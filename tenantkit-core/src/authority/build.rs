@@ -189,7 +189,8 @@ impl AuthorityBuilder {
     }
 
     /// How many refusals of each reason and known tenant are recorded one by one in a window; of
-    /// the rest the count is recorded. 20 in 10 s unless told.
+    /// the rest the count is recorded. 20 in 10 s unless told. Of those without a known tenant, which
+    /// anybody can cause, it is one more a window after the first.
     #[must_use]
     pub fn sample_refusals(self, at_most: NonZeroU32, window: Duration) -> Self {
         Self { sampling: Sampling { at_most, window }, ..self }

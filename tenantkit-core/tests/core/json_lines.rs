@@ -27,6 +27,10 @@ fn refused(reason: Reason) -> AuditEvent {
     AuditEvent::new(UnixTime::from_secs(1_800_000_000), AuditAction::Refused(refusal))
 }
 
+fn refused_to(tenant: &str) -> AuditEvent {
+    refused(Reason::Expired).on(Some(&tenant.parse().unwrap()))
+}
+
 fn granted(capability: &'static str) -> AuditEvent {
     let mut event = AuditEvent::new(UnixTime::from_secs(1_800_000_000), AuditAction::Granted);
     event.capability = Some(capability);
@@ -218,7 +222,7 @@ fn at_the_cap_files_are_rotated_and_never_deleted_and_then_only_commits_go_on() 
     let sink = open();
     assert_eq!(sink.commit(granted("first")).wait(), Ok(()));
     for _ in 0..1000 {
-        sink.record(refused(Reason::Expired));
+        sink.record(refused_to("acme"));
     }
     // Not everything recorded is on the disk, and it says so.
     assert_eq!(sink.flush().wait(), Err(NotCommitted::new()));
@@ -242,6 +246,42 @@ fn at_the_cap_files_are_rotated_and_never_deleted_and_then_only_commits_go_on() 
     let all = [lines(numbered(2)), archived, lines(numbered(1)), lines(&path)].concat();
     assert_eq!(of(&all, "refused").len() as u64 + dropped(&all), 1000);
     assert_eq!(lines(&path)[0]["action"], "dropped");
+}
+
+#[test]
+fn what_anybody_can_cause_leaves_room_in_the_last_file_for_what_a_tenant_does() {
+    let (_folder, path) = folder();
+    let numbered = |place| PathBuf::from(format!("{}.{place}", path.display()));
+    let cap = NonZeroU64::new(4096).unwrap();
+    let sink = JsonLinesSink::options(&path).max_bytes(cap).keep(1).open().unwrap();
+    for _ in 0..1000 {
+        sink.record(refused(Reason::BadSignature));
+    }
+    assert_eq!(sink.flush().wait(), Err(NotCommitted::new()));
+    assert!(fs::metadata(numbered(1)).unwrap().len() > 3900);
+    let half = fs::metadata(&path).unwrap().len();
+    assert!((1900..=2048).contains(&half), "{half}");
+
+    for _ in 0..5 {
+        sink.record(refused_to("acme"));
+        let mut denied = refused(Reason::CapabilityNotGranted);
+        denied.actor = Some(Subject::new("test".parse().unwrap(), "ann".parse().unwrap()));
+        sink.record(denied);
+        sink.record(granted("migrate"));
+    }
+    drop(sink);
+    let (first, last) = (lines(numbered(1)), lines(&path));
+    assert_eq!(last.iter().filter(|line| line["tenant"] == "acme").count(), 5);
+    assert_eq!(last.iter().filter(|line| line["actor"]["sub"] == "ann").count(), 5);
+    assert_eq!(of(&last, "granted").len(), 5);
+    let anonymous = |lines: &[Value]| {
+        lines
+            .iter()
+            .filter(|line| line["reason"] == "bad-signature" && line["count"].is_null())
+            .count()
+    };
+    let told = (anonymous(&first) + anonymous(&last)) as u64;
+    assert_eq!(told + dropped(&last), 1000);
 }
 
 #[test]

@@ -93,6 +93,17 @@ impl LogFile {
         self.fits(more)
     }
 
+    /// Whether `more` bytes leave the reserve alone: half of the last file that there is a place for.
+    pub(super) fn spares_the_reserve(&mut self, more: usize) -> bool {
+        let half = self.limits.max_bytes / 2;
+        let within = |open: &Open| !open.regular || open.len.saturating_add(more as u64) <= half;
+        let Some(open) = &mut self.open else { return true };
+        // Somebody may have truncated it.
+        within(open)
+            || (open.measure().is_ok() && within(open))
+            || self.free_place().is_ok_and(|free| free.is_some())
+    }
+
     /// Whether `more` bytes fit in this file as it stands.
     pub(super) fn fits(&self, more: usize) -> bool {
         self.open.as_ref().is_some_and(|open| {
@@ -124,20 +135,22 @@ impl LogFile {
     /// Moves the file to `<path>.1`, that one to `<path>.2`, up to the first place that is free.
     /// Nothing is replaced: without a free place it fails.
     fn rotate(&mut self) -> io::Result<()> {
-        let mut free = None;
-        for place in 1..=self.limits.keep {
-            if !fs::exists(self.place(place))? {
-                free = Some(place);
-                break;
-            }
-        }
-        let free = free.ok_or(io::ErrorKind::StorageFull)?;
+        let free = self.free_place()?.ok_or(io::ErrorKind::StorageFull)?;
         for place in (1..free).rev() {
             fs::rename(self.place(place), self.place(place + 1))?;
         }
         fs::rename(&self.path, self.place(1))?;
         self.open = None;
         self.opened().map(|_| ())
+    }
+
+    fn free_place(&self) -> io::Result<Option<u32>> {
+        for place in 1..=self.limits.keep {
+            if !fs::exists(self.place(place))? {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 
     fn place(&self, place: u32) -> PathBuf {

@@ -8,7 +8,7 @@ use super::{
     lanes::{Lanes, Work},
     line,
 };
-use crate::audit::{AuditEvent, CommitHandle, NotCommitted};
+use crate::audit::{AuditAction, AuditEvent, CommitHandle, NotCommitted};
 
 /// Writes what waits: commits first, then counts, then records.
 pub(super) struct Writer {
@@ -86,7 +86,10 @@ impl Writer {
             if !self.file.fits(self.batch.bytes.len() + line.len()) {
                 self.write_batch();
             }
-            if written.is_err() || !self.file.has_room(self.batch.bytes.len() + line.len()) {
+            let more = self.batch.bytes.len() + line.len();
+            let has_room = self.file.has_room(more)
+                && (!is_anybodys(&event) || self.file.spares_the_reserve(more));
+            if written.is_err() || !has_room {
                 self.owed.add(&event);
                 continue;
             }
@@ -121,6 +124,15 @@ impl Writer {
         }
         let _ = self.file.sync();
     }
+}
+
+/// Whether it needs no proof to cause it: however many there are, they leave room for the others.
+const fn is_anybodys(event: &AuditEvent) -> bool {
+    let refused = matches!(
+        event.action,
+        AuditAction::Refused(_) | AuditAction::Dropped { reason: Some(_), .. }
+    );
+    refused && event.tenant.is_none() && event.actor.is_none()
 }
 
 struct Abandons(Arc<Lanes>);

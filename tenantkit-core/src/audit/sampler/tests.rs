@@ -38,9 +38,13 @@ impl Model {
         if now < self.ends {
             return Vec::new();
         }
+        let windows = 1 + (now - self.ends).as_nanos() / WINDOW.as_nanos();
         self.ends = now + WINDOW;
         let dropped = self.flush();
-        self.seen.clear();
+        self.seen.retain(|(_, tenant), _| tenant.is_none());
+        for (recorded, ..) in self.seen.values_mut() {
+            *recorded = recorded.saturating_sub(u32::try_from(windows).unwrap());
+        }
         dropped
     }
 
@@ -169,6 +173,21 @@ fn a_flood_of_many_tenants_is_bounded_and_every_refusal_is_told_or_counted() {
     let fresh =
         sampler.admit(refusal(Reason::TenantSuspended), Some(&tenant(MAX_KEYS * 3)), WINDOW * 2);
     assert!(fresh.record && sampler.lock().by_tenant.len() == 1);
+}
+
+#[test]
+fn what_anybody_can_cause_is_recorded_once_a_window_when_it_goes_on() {
+    let (sampler, known) = (sampler(3), tenant(0));
+    let recorded = |tenant, window: u32| {
+        let flood = (0..10).filter(|_| {
+            sampler.admit(refusal(Reason::BadSignature), tenant, WINDOW * window).record
+        });
+        flood.count()
+    };
+    assert_eq!((1..=4).map(|window| recorded(None, window)).collect::<Vec<_>>(), [3, 1, 1, 1]);
+    // What was not used comes back, and no more than there ever was.
+    assert_eq!((recorded(None, 6), recorded(None, 20)), (2, 3));
+    assert_eq!((recorded(Some(&known), 21), recorded(Some(&known), 22)), (3, 3));
 }
 
 #[test]
