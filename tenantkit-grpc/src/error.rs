@@ -5,8 +5,8 @@ use tenantkit_core::Refusal;
 /// Any error, as `tower` stacks pass it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body in flight was cut, because its tenant's context had expired and the grace was over. It is
-/// in the error of a [`TenantBody`](crate::server::TenantBody).
+/// A body in flight was cut: its tenant's context had expired, or its tenant might not act any more,
+/// and the grace was over. It is in the error of a [`TenantBody`](crate::server::TenantBody).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body was cut: {0}")]
 pub struct Cut(pub Refusal);

@@ -58,8 +58,8 @@
 //!
 //! None is on by default. `axum`: the context as an extractor, and the peer's address from
 //! `ConnectInfo`. `tonic`: [`TenantLayer::named_layer`](server::TenantLayer),
-//! `TenantRequestExt`, `IntoStatus`, and the peer's address from tonic's connections. `tokio`: an
-//! idle body is cut on time. `tracing`: a span around each request that has `tenant.id` and
+//! `TenantRequestExt`, `IntoStatus`, and the peer's address from tonic's connections. `tokio`: a
+//! body is cut on time that is idle or whose caller does not read. `tracing`: a span around each request that has `tenant.id` and
 //! `tenant.tier`.
 //!
 //! # gRPC-Web

@@ -37,21 +37,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # When the context expires
+//! # When the context expires, or its tenant is suspended
 //!
 //! A handler that is at work may finish, and its body goes on for the authority's
-//! [grace](tenantkit_core::Authority::grace); then no frame passes ([`TenantBody`]). What the caller
-//! uploads is cut at the same moment, where the request's body is axum's or tonic's and the feature
+//! [grace](tenantkit_core::Authority::grace); then no frame passes ([`TenantBody`]), and with the
+//! feature `tokio` it is dropped whether or not the caller reads. What the caller uploads is cut alike, where the request's body is axum's or tonic's and the feature
 //! of that name is on.
 
+mod ahead;
+#[cfg(any(feature = "axum", feature = "tonic"))]
+mod alarm;
 mod body;
 mod deadline;
+mod flight;
 mod future;
 mod layer;
 mod peer;
 mod service;
 mod span;
 mod upload;
+mod watched;
 
 pub use body::TenantBody;
 pub use future::ResponseFuture;

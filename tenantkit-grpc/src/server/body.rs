@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
-use tenantkit_core::{Refusal, Scoped};
+use tenantkit_core::Refusal;
 
-use super::{deadline::Deadline, span::Span};
+use super::{ahead::Ahead, flight::Flight, span::Span, watched::Watched};
 use crate::{BoxError, Cut, protocol::Protocol, refusal::grpc_trailers};
 
 /// The body of an answer that came through a [`TenantService`](super::TenantService).
@@ -22,50 +22,62 @@ use crate::{BoxError, Cut, protocol::Protocol, refusal::grpc_trailers};
 /// gRPC it then ends with the status `UNAUTHENTICATED`, over HTTP with the error [`Cut`], which a
 /// server makes a broken connection or stream of, so that nobody takes it for complete.
 ///
-/// A body that is idle at its deadline is cut when it is next polled; with the feature `tokio`, on a
-/// tokio runtime, a timer polls it.
+/// The same when its tenant may not act any more (it was suspended, or deleted and created again):
+/// the grace then begins when that is seen, and the refusal is the directory's. A body that is polled
+/// sees it within a second.
 ///
-/// # Panics
+/// With the feature `tokio`, when the handler answers on a tokio runtime, a task holds it to that
+/// whether or not anybody polls it: a server does not poll a body whose caller does not read. What is
+/// inside is then dropped, and the next poll gives the end. The task sees a suspension within a
+/// quarter of the grace, but not less than two seconds and not more than ten. Without the feature, or
+/// elsewhere than on tokio, what is inside lives until the body is polled or dropped, however long
+/// that is.
 ///
-/// With the feature `tokio`, on a tokio runtime whose time driver is not enabled, when it is idle.
+/// As many as two frames that are ready when the handler answers are read ahead. A body that ends with
+/// them is dropped there and has no task.
 ///
 /// # Cancellation
 ///
 /// Dropping it drops what is inside it, in its tenant's scope.
 #[pin_project]
-pub struct TenantBody<B>(#[pin] State<B>);
+pub struct TenantBody<B: Body>(State<B>);
 
-#[pin_project(project = StateProjection)]
-enum State<B> {
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
+enum State<B: Body> {
     Empty,
     /// A refusal, in words.
     Text(Option<Bytes>),
     Working {
-        #[pin]
-        body: Scoped<B>,
+        ahead: Ahead<B::Data>,
+        body: Watched<B>,
         span: Span,
-        deadline: Deadline,
         protocol: Protocol,
     },
 }
 
-impl<B> TenantBody<B> {
+impl<B: Body> TenantBody<B> {
     pub(super) const fn text(text: Bytes) -> Self {
         Self(State::Text(Some(text)))
     }
+}
 
-    pub(super) const fn working(
-        body: Scoped<B>,
+impl<B> TenantBody<B>
+where
+    B: Body<Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    pub(super) fn working(
+        mut flight: Flight<B>,
         span: Span,
-        deadline: Deadline,
         protocol: Protocol,
+        cx: &mut Context<'_>,
     ) -> Self {
-        Self(State::Working { body, span, deadline, protocol })
+        let ahead = Ahead::read(&mut flight, &span, cx);
+        Self(State::Working { ahead, body: Watched::new(flight), span, protocol })
     }
 }
 
 /// An empty body: what a layer outside, such as CORS, answers with.
-impl<B> Default for TenantBody<B> {
+impl<B: Body> Default for TenantBody<B> {
     fn default() -> Self {
         Self(State::Empty)
     }
@@ -73,7 +85,7 @@ impl<B> Default for TenantBody<B> {
 
 impl<B> Body for TenantBody<B>
 where
-    B: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+    B: Body<Data: From<Bytes>, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     type Data = B::Data;
     type Error = BoxError;
@@ -82,23 +94,25 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let mut state = self.project().0;
-        match state.as_mut().project() {
-            StateProjection::Empty => Poll::Ready(None),
-            StateProjection::Text(text) => {
-                Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into()))))
-            }
-            StateProjection::Working { body, span, deadline, protocol } => {
-                if let Poll::Ready(refusal) = deadline.poll() {
+        let state = self.project().0;
+        match state {
+            State::Empty => Poll::Ready(None),
+            State::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into())))),
+            State::Working { ahead, body, span, protocol } => {
+                if ahead.is_empty() && body.read(Flight::has_ended) {
+                    *state = State::Empty;
+                    return Poll::Ready(None);
+                }
+                if let Err(refusal) = body.with(Flight::look) {
                     let end = cut(refusal, *protocol);
                     // What is inside ends here as well, and is not kept for a caller who waits.
-                    state.set(State::Empty);
+                    *state = State::Empty;
                     return Poll::Ready(Some(end));
                 }
-                let polled = span.within(|| body.poll_frame(cx));
-                if polled.is_pending() {
-                    deadline.wake_when_over(cx);
+                if let Some(frame) = ahead.next() {
+                    return Poll::Ready(Some(frame));
                 }
+                let polled = span.within(|| body.poll_frame(cx));
                 polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
         }
@@ -108,7 +122,7 @@ where
         match &self.0 {
             State::Empty => true,
             State::Text(text) => text.is_none(),
-            State::Working { body, .. } => body.is_end_stream(),
+            State::Working { ahead, body, .. } => ahead.is_empty() && body.read(Flight::has_ended),
         }
     }
 
@@ -116,7 +130,7 @@ where
         match &self.0 {
             State::Empty => SizeHint::with_exact(0),
             State::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
-            State::Working { body, .. } => body.size_hint(),
+            State::Working { ahead, body, .. } => ahead.before(&body.read(Flight::size_hint)),
         }
     }
 }
@@ -130,7 +144,7 @@ fn cut<D>(refusal: Refusal, protocol: Protocol) -> Result<Frame<D>, BoxError> {
     }
 }
 
-impl<B> fmt::Debug for TenantBody<B> {
+impl<B: Body> fmt::Debug for TenantBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantBody").finish_non_exhaustive()
     }

@@ -1,19 +1,23 @@
 //! [`Deadline`]: when a body in flight is cut.
 
-use std::task::{Context, Poll};
+use std::{task::Poll, time::Duration};
 
 use tenantkit_core::{AuditAction, AuditEvent, Door, Reason, Refusal, TenantContext, UnixTime};
 
-/// When a body in flight is cut: its context's expiry plus the authority's grace, by the authority's
-/// clock. No frame passes after it.
+/// At most this often the directory is asked about a body that is polled.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// When a body in flight is cut: the authority's grace after its context has expired, or after its
+/// tenant was first seen not to be let in any more. By the authority's clock. No frame passes after
+/// it.
 ///
-/// It is looked at before each frame. A body that is idle is not polled, and so stays open for as
-/// long as it is idle; with the feature `tokio`, on a tokio runtime, a timer wakes it.
+/// This only tells; a [`Flight`](super::flight::Flight) or an [`Alarm`](super::alarm::Alarm) looks.
 pub(super) struct Deadline {
     context: TenantContext,
     at: UnixTime,
-    #[cfg(feature = "tokio")]
-    timer: Option<std::pin::Pin<Box<tokio::time::Sleep>>>,
+    looked: Option<UnixTime>,
+    /// Why a door would refuse the tenant, and when that is over.
+    refused: Option<(Reason, UnixTime)>,
 }
 
 impl Deadline {
@@ -21,49 +25,52 @@ impl Deadline {
         Self {
             context: context.clone(),
             at: context.expires().saturating_add(context.authority().grace()),
-            #[cfg(feature = "tokio")]
-            timer: None,
+            looked: None,
+            refused: None,
         }
     }
 
-    /// Ready with why, when it is over.
-    pub(super) fn poll(&self) -> Poll<Refusal> {
+    /// Ready with why, when it is over. That is audited, so it is asked no more then.
+    pub(super) fn poll(&mut self) -> Poll<Refusal> {
         let now = self.context.authority().now();
-        if now < self.at {
-            return Poll::Pending;
-        }
-        let refusal = Refusal::new(Reason::Expired, Door::Request);
+        self.look(now);
+        let reason = match self.refused {
+            _ if now >= self.at => Reason::Expired,
+            Some((reason, at)) if now >= at => reason,
+            _ => return Poll::Pending,
+        };
+        let refusal = Refusal::new(reason, Door::Request);
         let event = AuditEvent::new(now, AuditAction::Refused(refusal)).of(&self.context);
         self.context.authority().record(event);
         Poll::Ready(refusal)
     }
 
-    /// Wakes the task when it is over. Called only when the body has nothing to give, so that a body
-    /// that is ready at once never has a timer.
-    #[cfg(feature = "tokio")]
-    pub(super) fn wake_when_over(&mut self, cx: &mut Context<'_>) {
-        // Elsewhere than on tokio there is no timer to set.
-        if tokio::runtime::Handle::try_current().is_err() {
+    /// Asks the directory, if it was not asked just now.
+    fn look(&mut self, now: UnixTime) {
+        // A clock that was set back has looked in the future, and does not wait for that.
+        let just_now = |looked| looked <= now && now.since(looked) < LOOK;
+        // The door has asked already, and may have let in what answers at once.
+        if just_now(*self.looked.get_or_insert(now)) {
             return;
         }
-        loop {
-            let timer = self.timer.get_or_insert_with(|| {
-                // One millisecond more than is left: clocks are read in whole ones. A day at most,
-                // because the two clocks may drift apart; then it is looked at again.
-                let left = self.at.since(self.context.authority().now());
-                let left = left.saturating_add(std::time::Duration::from_millis(1));
-                Box::pin(tokio::time::sleep(left.min(std::time::Duration::from_secs(86_400))))
-            });
-            if timer.as_mut().poll(cx).is_pending() {
-                return;
-            }
-            self.timer = None;
-            if self.context.authority().now() >= self.at {
-                return cx.waker().wake_by_ref();
-            }
-        }
+        self.looked = Some(now);
+        let authority = self.context.authority();
+        self.refused = authority.still_acts(&self.context).err().map(|reason| {
+            // The grace is one, from the first refusal on, whatever the reasons.
+            let at = self.refused.map(|(_, at)| at);
+            (reason, at.unwrap_or_else(|| now.saturating_add(authority.grace())))
+        });
     }
 
-    #[cfg(not(feature = "tokio"))]
-    pub(super) fn wake_when_over(&mut self, _: &mut Context<'_>) {}
+    /// How long nobody needs to look.
+    #[cfg(feature = "tokio")]
+    pub(super) fn rest(&self) -> Duration {
+        let authority = self.context.authority();
+        let at = self.refused.map_or(self.at, |(_, at)| at.min(self.at));
+        // One millisecond more than is left: clocks are read in whole ones.
+        let left = at.since(authority.now()).saturating_add(Duration::from_millis(1));
+        // A suspension is seen after a part of the grace; more than `LOOK`, so that the directory is
+        // asked each time.
+        left.min((authority.grace() / 4).clamp(2 * LOOK, 10 * LOOK))
+    }
 }

@@ -12,7 +12,7 @@ use http_body::Body;
 use pin_project::pin_project;
 use tenantkit_core::{Refusal, Scoped};
 
-use super::{TenantBody, deadline::Deadline, span::Span};
+use super::{TenantBody, deadline::Deadline, flight::Flight, span::Span};
 use crate::{
     BoxError,
     protocol::Protocol,
@@ -23,7 +23,8 @@ use crate::{
 ///
 /// # Panics
 ///
-/// When it is polled after it was ready.
+/// When it is polled after it was ready. With the feature `tokio`, on a tokio runtime whose time driver
+/// is not enabled, when the handler answers with a body that is not there at once.
 ///
 /// # Cancellation
 ///
@@ -65,7 +66,7 @@ impl<F> ResponseFuture<F> {
 impl<F, E, B> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+    B: Body<Data: From<Bytes>, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     type Output = Result<Response<TenantBody<B>>, E>;
 
@@ -86,8 +87,8 @@ where
                     let private = HeaderValue::from_static("private");
                     head.headers.insert(header::CACHE_CONTROL, private);
                 }
-                let body =
-                    TenantBody::working(work.then(|| body), span.clone(), deadline, *protocol);
+                let flight = Flight::new(work.then(|| body), deadline);
+                let body = TenantBody::working(flight, span.clone(), *protocol, cx);
                 Poll::Ready(Ok(Response::from_parts(head, body)))
             }
         }

@@ -47,7 +47,8 @@ impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for TenantService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     ReqBody: Body + 'static,
-    ResBody: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+    // `Unpin`, so that it can be handed to a task after its first frames; box one that is not.
+    ResBody: Body<Data: From<Bytes>, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     type Response = Response<TenantBody<ResBody>>;
     type Error = S::Error;

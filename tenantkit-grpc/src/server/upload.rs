@@ -1,4 +1,5 @@
-//! A request's body is cut at the same deadline as its answer's.
+//! A request's body is cut at the same deadline as its answer's, when it is read: what is held while it
+//! is not read is held by the handler, which may finish.
 //!
 //! Wrapping it changes its type, and with that what may stand inside the layer. axum's and tonic's
 //! bodies can hold any other, so those are wrapped and keep their type; bodies of another type are
@@ -27,7 +28,10 @@ mod bound {
 
     #[cfg(feature = "axum")]
     use crate::Cut;
-    use crate::{BoxError, server::deadline::Deadline};
+    use crate::{
+        BoxError,
+        server::{alarm::Alarm, deadline::Deadline},
+    };
 
     pub(in crate::server) fn bound<B: Body + 'static>(body: B, context: &TenantContext) -> B {
         // Most requests have none, and pay nothing.
@@ -62,6 +66,7 @@ mod bound {
         #[pin]
         body: B,
         deadline: Deadline,
+        alarm: Alarm,
         /// How the error looks that its reader gets.
         error: fn(Refusal) -> BoxError,
         cut: bool,
@@ -69,7 +74,8 @@ mod bound {
 
     impl<B> Upload<B> {
         fn new(body: B, context: &TenantContext, error: fn(Refusal) -> BoxError) -> Self {
-            Self { body, deadline: Deadline::of(context), error, cut: false }
+            let deadline = Deadline::of(context);
+            Self { body, deadline, alarm: Alarm::default(), error, cut: false }
         }
     }
 
@@ -91,7 +97,7 @@ mod bound {
             }
             let polled = this.body.poll_frame(cx);
             if polled.is_pending() {
-                this.deadline.wake_when_over(cx);
+                this.alarm.set(this.deadline, cx);
             }
             polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
         }

@@ -11,4 +11,6 @@ mod refused;
 mod server;
 mod socket;
 mod span;
+mod stalled;
+mod unread;
 mod world;
