@@ -28,7 +28,10 @@ pub(crate) enum Binding {
 pub(crate) struct Mode {
     pub(crate) read_only: bool,
     pub(crate) statement_timeout: Option<Duration>,
+    /// Between two statements.
     pub(crate) idle_timeout: Duration,
+    /// Of the whole transaction. `None` where the server does not know it, which is one before 17.
+    pub(crate) transaction_timeout: Option<Duration>,
 }
 
 impl Binding {
@@ -43,11 +46,16 @@ impl Binding {
             sql.push_str(" = ");
             sql.push_str(&literal(value));
         });
-        if let Some(timeout) = mode.statement_timeout {
-            let _ = write!(sql, "; SET LOCAL statement_timeout = {}", millis(timeout));
+        for (name, timeout) in [
+            ("statement_timeout", mode.statement_timeout),
+            ("idle_in_transaction_session_timeout", Some(mode.idle_timeout)),
+            ("transaction_timeout", mode.transaction_timeout),
+        ] {
+            if let Some(timeout) = timeout {
+                let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
+                let _ = write!(sql, "; SET LOCAL {name} = {millis}");
+            }
         }
-        let idle = millis(mode.idle_timeout);
-        let _ = write!(sql, "; SET LOCAL idle_in_transaction_session_timeout = {idle}");
         sql
     }
 
@@ -92,12 +100,10 @@ pub(crate) const REFUSE_PREPARED: &str = "; SELECT 1 OPERATOR(pg_catalog./) (NOT
      FROM pg_catalog.pg_prepared_statement() p WHERE p.from_sql))::pg_catalog.int4";
 
 /// Follows [`RESET`] behind PgBouncer, where closing our end does not end the session, and where
-/// sqlx keeps no statement by a name. PgBouncer does not pass the settings on at start, and so `RESET ALL` loses them.
-pub(crate) const RESET_BEHIND_PGBOUNCER: &str = "; DEALLOCATE ALL; SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, MDY'; SET TimeZone = 'UTC'";
-
-fn millis(timeout: Duration) -> u128 {
-    timeout.as_millis().clamp(1, i32::MAX as u128)
-}
+/// sqlx keeps no statement by a name. PgBouncer does not pass the settings on at start, and so
+/// `RESET ALL` loses them.
+pub(crate) const RESET_BEHIND_PGBOUNCER: &str = "; DEALLOCATE ALL; \
+     SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, MDY'; SET TimeZone = 'UTC'";
 
 /// A string literal. `E''` means the same whatever `standard_conforming_strings` is.
 pub(crate) fn literal(text: &str) -> String {
@@ -126,11 +132,13 @@ mod tests {
             read_only: true,
             statement_timeout: Some(Duration::from_secs(5)),
             idle_timeout: Duration::from_secs(60),
+            transaction_timeout: Some(Duration::from_secs(600)),
         };
         assert_eq!(
             binding.begin(mode),
             "BEGIN READ ONLY; SET LOCAL app.tenant_id = E'acme'; SET LOCAL statement_timeout = 5000; \
-             SET LOCAL idle_in_transaction_session_timeout = 60000"
+             SET LOCAL idle_in_transaction_session_timeout = 60000; \
+             SET LOCAL transaction_timeout = 600000"
         );
     }
 }

@@ -11,13 +11,14 @@ use crate::{
     catalog::Auditor,
     executor::executor,
     lease::Home,
-    pool::begin,
+    pool::{begin, knows_transaction_timeout},
     session::Session,
     trail::Trail,
 };
 
 /// Work over many tenants is let to take longer.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(300);
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 2;
 
@@ -46,10 +47,12 @@ struct Inner {
     pool: PgPool,
     home: Arc<Home>,
     authority: Authority,
+    transaction_timeout: Option<Duration>,
 }
 
 impl CrossTenantPool {
-    /// Connects as the role of `url`: at most two connections, each statement at most 300 s.
+    /// Connects as the role of `url`: at most two connections, each statement at most 300 s, and from
+    /// Postgres 17 on each transaction at most an hour.
     ///
     /// # Errors
     ///
@@ -68,7 +71,10 @@ impl CrossTenantPool {
             .await?;
         Auditor::across_tenants().run(&pool).await?.into_result()?;
         let home = Arc::new(Home::new(false));
-        Ok(Self(Arc::new(Inner { pool, home, authority: authority.clone() })))
+        let transaction_timeout =
+            knows_transaction_timeout(&pool).await?.then_some(TRANSACTION_TIMEOUT);
+        let authority = authority.clone();
+        Ok(Self(Arc::new(Inner { pool, home, authority, transaction_timeout })))
     }
 
     /// Begins a transaction in which nothing can be written.
@@ -113,8 +119,9 @@ impl CrossTenantPool {
             read_only,
             statement_timeout: Some(STATEMENT_TIMEOUT),
             idle_timeout: STATEMENT_TIMEOUT,
+            transaction_timeout: self.0.transaction_timeout,
         };
-        let Inner { pool, home, authority } = &*self.0;
+        let Inner { pool, home, authority, .. } = &*self.0;
         let trail = Trail::across_tenants(authority, work);
         let session = begin(pool, home, Binding::CrossTenant, mode, trail).await?;
         Ok(CrossTenantTx { session, work: work.clone() })

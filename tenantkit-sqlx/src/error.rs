@@ -21,6 +21,11 @@ pub enum Error {
     /// Postgres cannot be reached, or no connection of the pool became free in time.
     #[error("the database is not reachable")]
     Unavailable(#[source] sqlx::Error),
+    /// Postgres ended the transaction, and its connection, because it stood still or took too long
+    /// ([`idle_timeout`](crate::TenantPoolBuilder::idle_timeout),
+    /// [`transaction_timeout`](crate::TenantPoolBuilder::transaction_timeout)). Nothing was saved.
+    #[error("the transaction stood still or took too long, and nothing was saved")]
+    TimedOut(#[source] sqlx::Error),
     /// A statement was refused before it was sent.
     #[error(transparent)]
     Statement(#[from] StatementRefused),
@@ -51,7 +56,7 @@ impl Error {
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused(refusal) => Some(*refusal),
-            Self::Unavailable(_) | Self::CommitUnknown(_) => Some(
+            Self::Unavailable(_) | Self::TimedOut(_) | Self::CommitUnknown(_) => Some(
                 Refusal::new(Reason::DependencyUnavailable, Door::Transaction)
                     .retry_after(RETRY_AFTER),
             ),
@@ -65,6 +70,7 @@ impl Error {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Unavailable(error)
+            | Self::TimedOut(error)
             | Self::RowForbidden(error)
             | Self::CommitUnknown(error)
             | Self::Sqlx(error) => postgres(error).map(PgDatabaseError::code),
@@ -85,6 +91,7 @@ impl From<sqlx::Error> for Error {
                 Self::Unavailable(error)
             }
             Sqlx::Database(_) if is_dead(&error) => Self::Unavailable(error),
+            Sqlx::Database(_) if is_timed_out(&error) => Self::TimedOut(error),
             Sqlx::Database(_) if is_forbidden_row(&error) => Self::RowForbidden(error),
             other => Self::Sqlx(other),
         }
@@ -147,6 +154,11 @@ fn is_fatal(error: &PgDatabaseError) -> bool {
 fn is_outage(error: &PgDatabaseError) -> bool {
     let code = error.code();
     code.starts_with("08") || code.starts_with("57P") || code == "53300"
+}
+
+/// Whether Postgres ended the transaction, as idle or as too long.
+pub(crate) fn is_timed_out(error: &sqlx::Error) -> bool {
+    matches!(sqlstate(error), Some("25P03" | "25P04"))
 }
 
 /// A missing grant has the same SQLSTATE; only the place in the server tells them apart.

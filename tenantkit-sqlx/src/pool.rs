@@ -11,6 +11,7 @@ use std::{
 };
 
 pub use build::TenantPoolBuilder;
+pub(crate) use build::knows_transaction_timeout;
 use futures_core::future::BoxFuture;
 use sqlx::PgPool;
 use tenantkit_core::{Authority, Door, SystemWork, TenantContext, Tier};
@@ -55,13 +56,15 @@ struct Inner {
     timeouts: Timeouts,
 }
 
-/// How long a statement may take.
+/// How long a statement and a transaction may take.
 #[derive(Debug, Clone)]
 struct Timeouts {
     otherwise: Option<Duration>,
     by_tier: Vec<(Tier, Duration)>,
     /// Between two statements.
     idle: Duration,
+    /// `None` where the server does not know it.
+    transaction: Option<Duration>,
 }
 
 impl TenantPool {
@@ -127,12 +130,8 @@ impl TenantPool {
     /// As [`TenantPool::begin`].
     pub async fn begin_system(&self, work: &SystemWork) -> Result<SystemTx, Error> {
         work.check(&self.0.authority, Door::Transaction)?;
-        let mode = Mode {
-            read_only: false,
-            statement_timeout: self.0.timeouts.otherwise,
-            idle_timeout: self.0.timeouts.idle,
-        };
-        let Inner { pool, home, authority, .. } = &*self.0;
+        let Inner { pool, home, authority, timeouts } = &*self.0;
+        let mode = timeouts.mode(false, timeouts.otherwise);
         let trail = Trail::of_system(authority, work);
         let session = begin(pool, home, Binding::System, mode, trail).await?;
         Ok(SystemTx::new(session, work.clone()))
@@ -159,11 +158,7 @@ impl TenantPool {
         let Inner { pool, home, authority, timeouts } = &*self.0;
         Begin(Box::pin(async move {
             authority.check(&tenant, Door::Transaction)?;
-            let mode = Mode {
-                read_only,
-                statement_timeout: timeouts.of(tenant.tier()),
-                idle_timeout: timeouts.idle,
-            };
+            let mode = timeouts.mode(read_only, timeouts.of(tenant.tier()));
             let binding = Binding::Tenant(*tenant.tenant());
             let trail = Trail::of_tenant(&tenant);
             let session = begin(pool, home, binding, mode, trail).await?;
@@ -201,6 +196,15 @@ impl Timeouts {
     fn of(&self, tier: Tier) -> Option<Duration> {
         let found = self.by_tier.iter().find(|(of, _)| *of == tier).map(|(_, timeout)| *timeout);
         found.or(self.otherwise)
+    }
+
+    const fn mode(&self, read_only: bool, statement_timeout: Option<Duration>) -> Mode {
+        Mode {
+            read_only,
+            statement_timeout,
+            idle_timeout: self.idle,
+            transaction_timeout: self.transaction,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use sqlx::{
 use crate::{
     Error, StatementRefused,
     bind::Binding,
-    error::{Failure, failure, sqlstate},
+    error::{Failure, failure, is_timed_out, sqlstate},
     lease::{Lease, Run, State},
     prepared::Prepared,
     statement,
@@ -99,6 +99,8 @@ impl Session {
         Err(match (failure(&error), completed) {
             (Failure::Statement, 0) => self.unguarded(error),
             (Failure::Statement, _) => error.into(),
+            // It says so before the commit that it ended: nothing was saved.
+            (Failure::Link, _) if is_timed_out(&error) => error.into(),
             (Failure::Link, _) => Error::CommitUnknown(error),
         })
     }

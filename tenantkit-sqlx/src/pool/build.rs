@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tenantkit_core::{Authority, Tier};
 
 use super::{Inner, TenantPool, Timeouts};
@@ -12,6 +15,8 @@ use crate::{Error, catalog::Auditor, lease::Home};
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a transaction may do nothing where nothing else was said.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a transaction may take where nothing else was said.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long to wait for a connection where nothing else was said.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,6 +40,7 @@ impl TenantPoolBuilder {
                 otherwise: Some(STATEMENT_TIMEOUT),
                 by_tier: Vec::new(),
                 idle: IDLE_TIMEOUT,
+                transaction: Some(TRANSACTION_TIMEOUT),
             },
             auditor: Auditor::new(),
             pgbouncer: false,
@@ -67,9 +73,17 @@ impl TenantPoolBuilder {
     }
 
     /// How long a transaction may stand between two statements; 60 s otherwise. Postgres then ends it
-    /// and its connection, so that a caller who stops reading holds neither for ever.
+    /// and its connection ([`Error::TimedOut`]), so that a caller who stops reading holds neither for
+    /// ever.
     pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.idle = timeout;
+        self
+    }
+
+    /// How long a transaction may take in all, from Postgres 17 on; 600 s otherwise. It is ended in the
+    /// same way, also where each of its statements is short. Older servers do not know such a thing.
+    pub const fn transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.transaction = Some(timeout);
         self
     }
 
@@ -107,10 +121,13 @@ impl TenantPoolBuilder {
     /// # Panics
     ///
     /// Outside a Tokio runtime.
-    pub async fn connect_with(self, options: PgConnectOptions) -> Result<TenantPool, Error> {
+    pub async fn connect_with(mut self, options: PgConnectOptions) -> Result<TenantPool, Error> {
         let options = if self.pgbouncer { options.statement_cache_capacity(0) } else { options };
         let pool = self.options.test_before_acquire(false).connect_with(options).await?;
         self.auditor.run(&pool).await?.into_result()?;
+        if !knows_transaction_timeout(&pool).await? {
+            self.timeouts.transaction = None;
+        }
         Ok(TenantPool(Arc::new(Inner {
             pool,
             home: Arc::new(Home::new(self.pgbouncer)),
@@ -118,4 +135,10 @@ impl TenantPoolBuilder {
             timeouts: self.timeouts,
         })))
     }
+}
+
+/// Whether the server ends a transaction that takes too long. It costs no round trip.
+pub(crate) async fn knows_transaction_timeout(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    let version = pool.acquire().await?.server_version_num();
+    Ok(version.is_some_and(|version| version >= 170_000))
 }

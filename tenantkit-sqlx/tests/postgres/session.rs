@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::Row;
-use tenantkit_sqlx::{TenantConn, TenantTx};
+use tenantkit_core::Reason;
+use tenantkit_sqlx::{Error, TenantConn, TenantTx};
 
 use super::fixture::{Fixture, on_each_server, pid};
 
@@ -188,13 +189,52 @@ on_each_server! {
 
     async fn a_transaction_that_does_nothing_is_ended(fixture: &Fixture) {
         let url = fixture.database.url(&fixture.serving);
-        let pool = fixture.builder(1).idle_timeout(Duration::from_millis(50)).connect(&url).await.unwrap();
+        let pool = fixture.builder(1).idle_timeout(Duration::from_millis(300)).connect(&url).await.unwrap();
         let tx = pool.begin(&fixture.acme()).await.unwrap();
         // Ended by Postgres, while it is still held here.
-        fixture.no_transaction_is_open(&fixture.admin().await).await;
+        let admin = fixture.admin().await;
+        fixture.no_transaction_is_open(&admin).await;
         let refused = tx.commit().await.unwrap_err();
-        assert!(refused.refusal().is_some(), "{refused:?}");
+        assert!(matches!(refused, Error::TimedOut(_)), "{refused:?}");
+        assert_eq!(refused.refusal().unwrap().reason(), Reason::DependencyUnavailable);
+
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        fixture.no_transaction_is_open(&admin).await;
+        let refused = sqlx::query("SELECT 1").execute(&mut tx).await.unwrap_err();
+        assert!(matches!(Error::from(refused), Error::TimedOut(_)));
+        drop(tx);
         pool.begin(&fixture.globex()).await.unwrap().rollback().await.unwrap();
+    }
+
+    async fn a_transaction_of_many_short_statements_is_ended_too(fixture: &Fixture) {
+        let url = fixture.database.url(&fixture.serving);
+        let pool = fixture
+            .builder(1)
+            .transaction_timeout(Duration::from_millis(500))
+            .connect(&url)
+            .await
+            .unwrap();
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let known: Option<String> =
+            sqlx::query_scalar("SELECT current_setting('transaction_timeout', true)")
+                .fetch_one(&mut tx)
+                .await
+                .unwrap();
+        // Only from 17 on; before, the transaction has to begin without it.
+        if known.is_some() {
+            let many = async {
+                loop {
+                    if let Err(refused) = sqlx::query("SELECT 1").execute(&mut tx).await {
+                        return Error::from(refused);
+                    }
+                }
+            };
+            let patience = Duration::from_secs(10);
+            let refused = tokio::time::timeout(patience, many).await.unwrap();
+            assert!(matches!(refused, Error::TimedOut(_)), "{refused:?}");
+            drop(tx);
+            pool.begin(&fixture.globex()).await.unwrap().rollback().await.unwrap();
+        }
     }
 
     async fn what_the_pool_was_given_at_start_survives_the_cleaning(fixture: &Fixture) {
