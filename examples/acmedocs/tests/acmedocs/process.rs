@@ -20,6 +20,7 @@ async fn sigterm_lets_requests_under_way_finish() {
         edge.call(Method::POST, "/v1/documents", &headers, body).await.unwrap()
     });
     while world.link.round_trips() == before {
+        assert!(!call.is_finished(), "it never reached the database");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let status = world.terminate().await.unwrap();
