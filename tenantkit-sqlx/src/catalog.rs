@@ -25,6 +25,7 @@ mod database;
 mod finding;
 mod policy;
 mod role;
+mod schema;
 mod table;
 mod view;
 
@@ -118,6 +119,7 @@ impl Auditor {
         if findings.iter().any(|it| it.problem() == Problem::Superuser) {
             return Ok(Report::new(scope.role, findings));
         }
+        findings.extend(schema::check(&scope, conn).await?);
         findings.extend(database::check(&scope, conn).await?);
         let tables = table::find(&scope, conn).await?;
         findings.extend(tables.iter().flat_map(|table| table::check(&scope, table)));

@@ -101,8 +101,9 @@ const REFUSED: [(&str, StatementRefused); 25] = [
     ("VACUUM", StatementRefused::AffectsOthers),
 ];
 
-/// What an `ALTER` changes for every session to come.
-const ALTERED_FOR_ALL: [&str; 5] = ["DATABASE", "GROUP", "ROLE", "SYSTEM", "USER"];
+/// What an `ALTER` or a `DROP` changes for every session: `DROP OWNED` takes the role's own grants away.
+const SHARED: [&str; 8] =
+    ["DATABASE", "DEFAULT", "GROUP", "OWNED", "ROLE", "SYSTEM", "TABLESPACE", "USER"];
 
 /// Settings that decide whose transaction it is, or how it is read.
 const GUARDED: [&str; 6] = [
@@ -131,8 +132,8 @@ pub(crate) fn examine(sql: &str) -> Result<(), StatementRefused> {
         leading_set(tokens.clone())?;
     } else if is("PREPARE") && tokens.clone().next().is_some_and(|it| it.is("TRANSACTION")) {
         return Err(StatementRefused::EndsTransaction);
-    } else if is("ALTER")
-        && tokens.clone().next().is_some_and(|it| ALTERED_FOR_ALL.iter().any(|what| it.is(what)))
+    } else if (is("ALTER") || is("DROP"))
+        && tokens.clone().next().is_some_and(|it| SHARED.iter().any(|what| it.is(what)))
     {
         return Err(StatementRefused::AffectsOthers);
     } else if let Some((_, refused)) = REFUSED.iter().find(|(keyword, _)| is(keyword)) {

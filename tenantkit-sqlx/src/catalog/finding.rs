@@ -37,6 +37,9 @@ pub enum Problem {
     /// The other roles of the server's own see or disturb what others do.
     #[error("the role is, or can come to be, a member of a predefined role")]
     PredefinedRole,
+    /// Nothing is looked at in a schema that is not there, or that the role cannot use.
+    #[error("there is no such schema, or the role cannot use it")]
+    NoSchema,
     /// Whoever owns the database can drop what is in it.
     #[error("the role owns the database, or is a member of its owner")]
     DatabaseOwner,

@@ -40,6 +40,11 @@ pub(super) async fn check(
             .persistent(false)
             .fetch_all(&mut *conn)
             .await?;
+        if !column.is_text && column.type_name != "uuid" {
+            let remedy = retype(&policies, &table.name, &column.name);
+            findings.push(Finding::new(table.name.clone(), Problem::ColumnType, remedy));
+            continue;
+        }
         let permissive = policies.iter().filter(|(_, _, permissive, ..)| *permissive);
         let mut shows = false;
         for (policy, command, _, using, check, volatile) in permissive {
@@ -55,13 +60,7 @@ pub(super) async fn check(
             }
         }
         if !shows {
-            let tenant = transactions_tenant(column);
-            let TenantColumn { name, .. } = column;
-            let remedy = format!(
-                "CREATE POLICY tenantkit_tenant ON {} \
-                 USING ({name} = {tenant}) WITH CHECK ({name} = {tenant});",
-                table.name
-            );
+            let remedy = create(&table.name, &column.name, &transactions_tenant(column));
             findings.push(Finding::new(table.name.clone(), Problem::NoPolicy, remedy));
         }
     }
@@ -159,6 +158,30 @@ fn split_and(condition: &str) -> Vec<&str> {
     parts
 }
 
+fn create(table: &str, column: &str, tenant: &str) -> String {
+    format!(
+        "CREATE POLICY tenantkit_tenant ON {table} \
+         USING ({column} = {tenant}) WITH CHECK ({column} = {tenant});"
+    )
+}
+
+/// Makes the column a text. Postgres wants the policies that read it out of the way; a restrictive one
+/// stays, and is for its author to write again.
+fn retype(policies: &[Row], table: &str, column: &str) -> String {
+    let mut sql = String::new();
+    for (policy, _, permissive, using, check, _) in policies {
+        if *permissive && [using, check].into_iter().flatten().any(|it| it.contains(column)) {
+            sql += &format!("DROP POLICY {policy} ON {table};\n");
+        }
+    }
+    let tenant = transactions_tenant_as_text();
+    sql += &format!(
+        "ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT, \
+         ALTER COLUMN {column} TYPE text, ALTER COLUMN {column} SET DEFAULT {tenant};\n"
+    );
+    sql + &create(table, column, &tenant)
+}
+
 fn alter(policy: &str, table: &str, command: &str, column: &TenantColumn) -> String {
     let condition = format!("({} = {})", column.name, transactions_tenant(column));
     let mut sql = format!("ALTER POLICY {policy} ON {table}");
@@ -171,8 +194,12 @@ fn alter(policy: &str, table: &str, command: &str, column: &TenantColumn) -> Str
     sql + ";"
 }
 
+fn transactions_tenant_as_text() -> String {
+    format!("nullif(current_setting('{}', true), '')", bind::TENANT)
+}
+
 fn transactions_tenant(column: &TenantColumn) -> String {
-    let tenant = format!("nullif(current_setting('{}', true), '')", bind::TENANT);
+    let tenant = transactions_tenant_as_text();
     if column.is_text { tenant } else { format!("{tenant}::{}", column.type_name) }
 }
 

@@ -9,13 +9,18 @@ pub(super) async fn current(conn: &mut PgConnection) -> Result<String, sqlx::Err
     sqlx::query_scalar("SELECT quote_ident(current_user)").persistent(false).fetch_one(conn).await
 }
 
+/// Whoever takes its attributes from the superuser that the server was made with may lock everybody out.
+const SERVE_AS_ANOTHER: &str = "-- the service connects as the server's first superuser: give it a role of its own\n\
+    CREATE ROLE serving LOGIN;\n\
+    -- and for each table with tenants: SELECT tenantkit.protect('...', 'serving');";
+
 pub(super) async fn check(
     scope: &Scope<'_>,
     conn: &mut PgConnection,
 ) -> Result<Vec<Finding>, sqlx::Error> {
     // A superuser counts as a member of every role, so only itself is asked about.
-    let roles: Vec<(String, bool, bool, bool, bool, bool, bool)> = sqlx::query_as(
-        "SELECT quote_ident(r.rolname), r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole,
+    let roles: Vec<(String, bool, bool, bool, bool, bool, bool, bool)> = sqlx::query_as(
+        "SELECT quote_ident(r.rolname), r.oid = 10, r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole,
              r.rolname IN ('pg_execute_server_program', 'pg_read_server_files',
                  'pg_write_server_files'),
              r.rolname ~ '^pg_' AND r.rolname NOT IN ('pg_execute_server_program',
@@ -29,7 +34,7 @@ pub(super) async fn check(
     .fetch_all(conn)
     .await?;
     let mut findings = Vec::new();
-    for (role, superuser, bypass, replication, create_role, server, predefined) in roles {
+    for (role, first, superuser, bypass, replication, create_role, server, predefined) in roles {
         let attributes = [
             (superuser, Problem::Superuser, "NOSUPERUSER"),
             (bypass, Problem::BypassRls, "NOBYPASSRLS"),
@@ -38,8 +43,12 @@ pub(super) async fn check(
             (server, Problem::ServerAccess, ""),
             (predefined, Problem::PredefinedRole, ""),
         ];
-        for (_, problem, without) in attributes.into_iter().filter(|(has, ..)| *has) {
-            let remedy = if role == scope.role {
+        // Whatever else a superuser may is no finding of its own.
+        let found = attributes.into_iter().filter(|(has, ..)| *has);
+        for (_, problem, without) in found.take(if superuser { 1 } else { usize::MAX }) {
+            let remedy = if first && role == scope.role {
+                SERVE_AS_ANOTHER.to_owned()
+            } else if role == scope.role {
                 format!("ALTER ROLE {role} {without};")
             } else {
                 format!("REVOKE {role} FROM {};", scope.role)

@@ -126,10 +126,6 @@ pub(super) fn check(scope: &Scope<'_>, table: &Table) -> Vec<Finding> {
             ),
         );
     }
-    if let Some(column) = table.tenant.as_ref().filter(|it| !it.is_text && it.type_name != "uuid") {
-        let alter = format!("ALTER TABLE {name} ALTER COLUMN {} TYPE text;", column.name);
-        found(Problem::ColumnType, alter);
-    }
     if !table.enabled {
         found(
             Problem::RlsDisabled,

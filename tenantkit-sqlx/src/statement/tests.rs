@@ -63,9 +63,22 @@ fn what_outlives_the_transaction_is_refused() {
     for sql in ["LISTEN a", "PREPARE a AS SELECT 1", "EXECUTE a", "DEALLOCATE ALL", "DISCARD ALL"] {
         assert_eq!(examine(sql), Err(Refused::OutlivesTransaction), "{sql}");
     }
-    for sql in
-        ["LOCK documents", "alter /* x */ role me SET work_mem = 1", "GRANT a TO b", "VACUUM"]
-    {
+    for sql in [
+        "LOCK documents",
+        "GRANT a TO b",
+        "REVOKE a FROM b",
+        "REASSIGN OWNED BY a TO b",
+        "VACUUM",
+        "CLUSTER",
+        "REINDEX TABLE documents",
+        "IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c",
+        "SECURITY LABEL ON ROLE me IS 'x'",
+        "alter /* x */ role me SET work_mem = 1",
+        "ALTER USER me SET work_mem = 1",
+        "ALTER DATABASE d SET work_mem = 1",
+        "ALTER SYSTEM SET work_mem = 1",
+        "DROP OWNED BY CURRENT_USER",
+    ] {
         assert_eq!(examine(sql), Err(Refused::AffectsOthers), "{sql}");
     }
     for sql in ["SET TRANSACTION READ WRITE", "SET LOCAL transaction_read_only = off"] {

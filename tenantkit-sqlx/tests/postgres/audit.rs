@@ -42,6 +42,27 @@ on_each_server! {
         spoil(fixture, &format!("GRANT {group} TO $me"), &[Problem::BypassRls]).await;
     }
 
+    async fn a_schema_that_is_not_there_is_not_clean(fixture: &Fixture) {
+        let url = fixture.database.url(&fixture.serving);
+        let builder = || {
+            let auditor = Auditor::new().schema("public").schema("pubic");
+            TenantPool::builder(fixture.authority()).audit(auditor).connect(&url)
+        };
+        let Err(Error::Unsafe(report)) = builder().await else { panic!("not refused") };
+        assert_eq!(report.findings()[0].problem(), Problem::NoSchema);
+        fixture.database.execute(report.findings()[0].remedy()).unwrap();
+        builder().await.unwrap().close().await;
+    }
+
+    async fn the_servers_first_superuser_is_not_told_to_lock_everybody_out(fixture: &Fixture) {
+        let url = fixture.database.admin_url();
+        let Err(Error::Unsafe(report)) = TenantPool::connect(&url, fixture.authority()).await else {
+            panic!("not refused")
+        };
+        let remedy = report.findings()[0].remedy();
+        assert!(remedy.contains("CREATE ROLE") && !remedy.contains("ALTER ROLE"), "{remedy}");
+    }
+
     async fn an_owner_is_refused(fixture: &Fixture) {
         let owner = fixture.database.role("owner", "").unwrap();
         let owned = format!("ALTER TABLE documents OWNER TO {owner}; GRANT {owner} TO $me");
@@ -166,6 +187,18 @@ on_each_server! {
             SELECT tenantkit.protect('short', '$me')";
         let refused = fixture.database.execute(sql.replace("$me", &fixture.serving)).unwrap_err();
         assert!(refused.to_string().contains("neither text, varchar nor uuid"), "{refused}");
+
+        for column in ["char(4)", "\"char\"", "bit(4)", "varchar_4"] {
+            let setting = "nullif(current_setting('app.tenant_id', true), '')";
+            let sql = format!(
+                "DROP TABLE IF EXISTS short; DROP DOMAIN IF EXISTS varchar_4;
+                 CREATE DOMAIN varchar_4 AS varchar(4);
+                 CREATE TABLE short (tenant_id {column} DEFAULT {setting}::{column}, id int);
+                 ALTER TABLE short ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+                 CREATE POLICY short ON short USING (tenant_id = {setting}::{column});
+                 GRANT SELECT ON short TO $me");
+            spoil(fixture, &sql, &[Problem::ColumnType]).await;
+        }
 
         // By hand, where the cast of the kit was the one that cut.
         let sql = "CREATE TABLE cut (tenant_id varchar(4), id int, PRIMARY KEY (tenant_id, id));
