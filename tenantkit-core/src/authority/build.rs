@@ -176,7 +176,8 @@ impl AuthorityBuilder {
         Self { max_staleness, ..self }
     }
 
-    /// How long a stream or body in flight may go on after its context has expired. 30 s unless told.
+    /// How long a stream or body in flight may go on after its context has expired, or after its
+    /// tenant was seen to be suspended or re-created. 30 s unless told.
     #[must_use]
     pub fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }

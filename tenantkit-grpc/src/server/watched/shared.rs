@@ -45,8 +45,6 @@ impl<B: Body + Send + Unpin + 'static> Shared<B> {
                 Some(reader) => reader.clone_from(cx.waker()),
                 None => inner.reader = Some(cx.waker().clone()),
             }
-        } else if inner.flight.has_ended() {
-            self.task.abort();
         }
         polled
     }
