@@ -9,6 +9,9 @@ pub(super) async fn current(conn: &mut PgConnection) -> Result<String, sqlx::Err
     sqlx::query_scalar("SELECT quote_ident(current_user)").persistent(false).fetch_one(conn).await
 }
 
+/// A role by name: whether the server was made with it, and then each of the attributes.
+type Row = (String, bool, bool, bool, bool, bool, bool, bool);
+
 /// Whoever takes its attributes from the superuser that the server was made with may lock everybody out.
 const SERVE_AS_ANOTHER: &str = "-- the service connects as the server's first superuser: give it a role of its own\n\
     CREATE ROLE serving LOGIN;\n\
@@ -19,7 +22,7 @@ pub(super) async fn check(
     conn: &mut PgConnection,
 ) -> Result<Vec<Finding>, sqlx::Error> {
     // A superuser counts as a member of every role, so only itself is asked about.
-    let roles: Vec<(String, bool, bool, bool, bool, bool, bool, bool)> = sqlx::query_as(
+    let roles: Vec<Row> = sqlx::query_as(
         "SELECT quote_ident(r.rolname), r.oid = 10, r.rolsuper, r.rolbypassrls, r.rolreplication, r.rolcreaterole,
              r.rolname IN ('pg_execute_server_program', 'pg_read_server_files',
                  'pg_write_server_files'),
