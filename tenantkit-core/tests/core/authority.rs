@@ -99,6 +99,26 @@ fn another_authoritys_context_passes_no_door_here() {
 }
 
 #[test]
+fn what_is_in_flight_is_looked_at_without_an_event_whatever_the_time_and_the_scope() {
+    let (world, other) = (World::new(), World::new());
+    let (acme, globex) = (world.context("acme"), world.context("globex"));
+    world.clock.advance(LIFE);
+    assert_eq!(world.authority.still_acts(&acme), Ok(()));
+    world.change("acme", |record| record.status(TenantStatus::Suspended));
+    assert_eq!(world.authority.still_acts(&acme), Err(Reason::TenantSuspended));
+    assert_eq!(world.authority.still_acts(&globex), Ok(()));
+    let again = |record: TenantRecord| record.incarnation(Incarnation::FIRST.next(), START);
+    world.change("acme", again);
+    assert_eq!(world.authority.still_acts(&acme), Err(Reason::StaleIncarnation));
+    let foreign = other.context("globex");
+    assert_eq!(world.authority.still_acts(&foreign), Err(Reason::ForeignAuthority));
+    let globex = world.context("globex");
+    let inside = globex.in_scope(|| world.authority.still_acts(&acme)).unwrap();
+    assert_eq!(inside, Err(Reason::StaleIncarnation));
+    assert!(world.sink.events().is_empty());
+}
+
+#[test]
 fn inside_another_tenants_scope_every_door_is_shut() {
     let world = World::new();
     let (acme, globex) = (world.context("acme"), world.context("globex"));
