@@ -12,7 +12,7 @@ use std::{
 use tenantkit_core::{
     Asserts, AuditEvent, Authority, AuthorityBuilder, Capability, Claim, Identity, IdentitySource,
     Inbound, ManualClock, MemoryDirectory, Presented, Reason, Refusal, Source, Subject,
-    TenantContext, TenantDirectory, TenantId, TenantRecord, TierSet, UnixTime,
+    TenantContext, TenantDirectory, TenantId, TenantRecord, Text, TierSet, UnixTime,
     test_util::MemorySink,
 };
 
@@ -157,7 +157,7 @@ impl Says {
     pub(crate) fn establishing(name: &'static str, header: &'static str) -> Self {
         Self::new(name, header, |value, now| {
             let (tenant, sub) = value.split_once('/').unwrap_or((value, "tester"));
-            if tenant.parse::<TenantId>().is_err() {
+            if tenant.parse::<TenantId>().is_err() || sub.parse::<Text>().is_err() {
                 return Err(Reason::MalformedHeader);
             }
             Ok(Some(Claim::Establishes(Arc::new(identity(tenant, sub, now)))))
