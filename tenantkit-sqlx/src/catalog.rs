@@ -18,11 +18,12 @@
 //! It looks at every table and view that the role can reach, in any schema, except what belongs to
 //! an extension, and at the role that logged in, whatever role was set since. What it does not know yet:
 //! what one tenant learns of another through a unique or a foreign key, functions that run as their
-//! owner, operators that make an index useless, large objects. Temporary tables it lets everybody make,
-//! as a new database does: they are gone before the next borrower.
+//! owner, operators that make an index useless. Large objects and temporary tables it lets everybody
+//! make, as a new database does; [`Auditor::hardened`] does not.
 
 mod database;
 mod finding;
+mod hardening;
 mod policy;
 mod role;
 mod schema;
@@ -44,6 +45,7 @@ pub struct Auditor {
     column: String,
     without_tenants: Vec<String>,
     across: bool,
+    hardened: bool,
 }
 
 /// What each check is given.
@@ -61,6 +63,7 @@ impl Auditor {
             column: "tenant_id".to_owned(),
             without_tenants: Vec::new(),
             across: false,
+            hardened: false,
         }
     }
 
@@ -85,6 +88,13 @@ impl Auditor {
     /// This table or view, as in `public.countries`, has no tenants' rows: everybody may see it all.
     pub fn without_tenants(mut self, table: impl Into<String>) -> Self {
         self.without_tenants.push(table.into());
+        self
+    }
+
+    /// Finds, too, what every new database lets everybody do: call what
+    /// [`HARDENING`](crate::rls::HARDENING) takes away, and make temporary tables and functions.
+    pub const fn hardened(mut self) -> Self {
+        self.hardened = true;
         self
     }
 
@@ -121,6 +131,9 @@ impl Auditor {
         }
         findings.extend(schema::check(&scope, conn).await?);
         findings.extend(database::check(&scope, conn).await?);
+        if self.hardened {
+            findings.extend(hardening::check(&scope, conn).await?);
+        }
         let tables = table::find(&scope, conn).await?;
         findings.extend(tables.iter().flat_map(|table| table::check(&scope, table)));
         findings.extend(policy::check(&scope, &tables, conn).await?);

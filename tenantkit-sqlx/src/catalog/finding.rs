@@ -46,6 +46,12 @@ pub enum Problem {
     /// A table that a tenant's transaction makes has no policies, and every tenant reads it.
     #[error("the role may, or can come to, make tables")]
     Creates,
+    /// `set_config` changes the binding within a query, and large objects have no policies.
+    #[error("the role can call set_config or functions of large objects")]
+    Functions,
+    /// A function in `pg_temp` is a way to run several statements as one.
+    #[error("the role can make temporary tables and functions")]
+    Temporary,
     /// Whoever owns a table can switch its policies off.
     #[error("the role owns this table, or is a member of its owner")]
     Owner,

@@ -171,6 +171,28 @@ on_each_server! {
         spoil(fixture, &hidden, &creates).await;
     }
 
+    async fn what_a_new_database_lets_everybody_do_is_found_where_it_is_asked_for(
+        fixture: &Fixture
+    ) {
+        let url = fixture.database.url(&fixture.serving);
+        let connect = || fixture.builder(1).audit(Auditor::new().hardened()).connect(&url);
+        let Err(Error::Unsafe(report)) = connect().await else { panic!("not refused") };
+        let found: Vec<_> = report.findings().iter().map(Finding::problem).collect();
+        assert_eq!(found, [Problem::Functions, Problem::Temporary]);
+        for finding in report.findings() {
+            fixture.database.execute(finding.remedy()).unwrap();
+        }
+        let pool = connect().await.unwrap();
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        for sql in ["SELECT lo_creat(-1)", "CREATE TEMPORARY TABLE a ()"] {
+            let mut attempt = tx.savepoint().await.unwrap();
+            let refused = sqlx::query(sql).execute(&mut attempt).await.unwrap_err();
+            assert_eq!(Error::from(refused).sqlstate(), Some("42501"), "{sql}");
+            attempt.rollback().await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
     async fn an_owner_of_the_database_is_refused(fixture: &Fixture) {
         let database = fixture.database.name();
         let owner = fixture.database.role("owner", "").unwrap();

@@ -16,6 +16,14 @@ on_each_server! {
             .connect(&fixture.database.url_at(pgbouncer.address(), &fixture.serving))
             .await
             .unwrap();
+        // A tenant's own prepared statement, of a name that the next one wants too.
+        fixture
+            .database
+            .execute(
+                "CREATE FUNCTION prepares() RETURNS void LANGUAGE plpgsql AS $$
+                BEGIN EXECUTE 'PREPARE mine AS SELECT 1'; END $$",
+            )
+            .unwrap();
         let work = async |turn: i64| -> Result<(), Error> {
             let (tenant, title) = match turn % 2 {
                 0 => (fixture.acme(), "plan"),
@@ -28,6 +36,7 @@ on_each_server! {
                     .fetch_all(&mut tx)
                     .await?;
             assert_eq!(found, [title]);
+            sqlx::query("SELECT prepares()").execute(&mut tx).await?;
             sqlx::query("SET work_mem = '77MB'").execute(&mut tx).await?;
             match turn % 3 {
                 0 => tx.commit().await,

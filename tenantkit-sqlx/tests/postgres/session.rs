@@ -187,6 +187,32 @@ on_each_server! {
         assert_eq!(titles().await.unwrap(), ["plot"]);
     }
 
+    async fn a_connection_that_believes_in_a_tenants_own_type_is_not_lent_again(fixture: &Fixture) {
+        #[derive(Debug, PartialEq, sqlx::Type)]
+        #[sqlx(type_name = "mood", rename_all = "lowercase")]
+        enum Mood {
+            Happy,
+        }
+        fixture.database.execute("CREATE TYPE mood AS ENUM ('happy')").unwrap();
+        let pool = fixture.pool().await;
+        let mood = async |tx: &mut TenantTx, sql: &'static str| -> Result<Mood, sqlx::Error> {
+            sqlx::query_scalar(sql).bind(Mood::Happy).fetch_one(tx).await
+        };
+        // sqlx looks the type up by its name, and remembers what it finds.
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let shadow = "CREATE TYPE pg_temp.mood AS ENUM ('happy')";
+        sqlx::query(shadow).execute(&mut tx).await.unwrap();
+        mood(&mut tx, "SELECT $1").await.unwrap();
+        tx.commit().await.unwrap();
+
+        // The first borrower meets it, in another statement too, and is the last who does.
+        let mut tx = pool.begin(&fixture.globex()).await.unwrap();
+        mood(&mut tx, "SELECT $1 AS mood").await.unwrap_err();
+        drop(tx);
+        let mut tx = pool.begin(&fixture.globex()).await.unwrap();
+        assert_eq!(mood(&mut tx, "SELECT $1 AS mood").await.unwrap(), Mood::Happy);
+    }
+
     async fn a_transaction_that_does_nothing_is_ended(fixture: &Fixture) {
         let url = fixture.database.url(&fixture.serving);
         let pool = fixture.builder(1).idle_timeout(Duration::from_millis(300)).connect(&url).await.unwrap();
