@@ -52,8 +52,7 @@ impl Binding {
             ("transaction_timeout", mode.transaction_timeout),
         ] {
             if let Some(timeout) = timeout {
-                let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
-                let _ = write!(sql, "; SET LOCAL {name} = {millis}");
+                let _ = write!(sql, "; SET LOCAL {name} = {}", millis(timeout));
             }
         }
         sql
@@ -104,6 +103,11 @@ pub(crate) const REFUSE_PREPARED: &str = "; SELECT 1 OPERATOR(pg_catalog./) (NOT
 /// `RESET ALL` loses them.
 pub(crate) const RESET_BEHIND_PGBOUNCER: &str = "; DEALLOCATE ALL; \
      SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, MDY'; SET TimeZone = 'UTC'";
+
+/// A timeout in the unit of Postgres's settings. 0 would be none.
+pub(crate) fn millis(timeout: Duration) -> u128 {
+    timeout.as_millis().clamp(1, i32::MAX as u128)
+}
 
 /// A string literal. `E''` means the same whatever `standard_conforming_strings` is.
 pub(crate) fn literal(text: &str) -> String {

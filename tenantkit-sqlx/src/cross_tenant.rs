@@ -11,7 +11,7 @@ use crate::{
     catalog::Auditor,
     executor::executor,
     lease::Home,
-    pool::{begin, knows_transaction_timeout},
+    pool::{begin, bounded_when_idle, knows_transaction_timeout},
     session::Session,
     trail::Trail,
 };
@@ -67,7 +67,7 @@ impl CrossTenantPool {
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
-            .connect(url)
+            .connect_with(bounded_when_idle(url.parse()?, STATEMENT_TIMEOUT))
             .await?;
         Auditor::across_tenants().run(&pool).await?.into_result()?;
         let home = Arc::new(Home::new(false));

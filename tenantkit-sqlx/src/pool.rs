@@ -11,7 +11,7 @@ use std::{
 };
 
 pub use build::TenantPoolBuilder;
-pub(crate) use build::knows_transaction_timeout;
+pub(crate) use build::{bounded_when_idle, knows_transaction_timeout};
 use futures_core::future::BoxFuture;
 use sqlx::PgPool;
 use tenantkit_core::{Authority, Door, SystemWork, TenantContext, Tier};

@@ -9,7 +9,7 @@ use sqlx::{
 use tenantkit_core::{Authority, Tier};
 
 use super::{Inner, TenantPool, Timeouts};
-use crate::{Error, catalog::Auditor, lease::Home};
+use crate::{Error, bind, catalog::Auditor, lease::Home};
 
 /// How long a statement may take where nothing else was said.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -122,7 +122,11 @@ impl TenantPoolBuilder {
     ///
     /// Outside a Tokio runtime.
     pub async fn connect_with(mut self, options: PgConnectOptions) -> Result<TenantPool, Error> {
-        let options = if self.pgbouncer { options.statement_cache_capacity(0) } else { options };
+        let options = if self.pgbouncer {
+            options.statement_cache_capacity(0)
+        } else {
+            bounded_when_idle(options, self.timeouts.idle)
+        };
         let pool = self.options.test_before_acquire(false).connect_with(options).await?;
         self.auditor.run(&pool).await?.into_result()?;
         if !knows_transaction_timeout(&pool).await? {
@@ -135,6 +139,12 @@ impl TenantPoolBuilder {
             timeouts: self.timeouts,
         })))
     }
+}
+
+/// Bounds a transaction that was aborted and is held all the same: with the abort, what was set for the
+/// transaction only is undone. PgBouncer takes no such options.
+pub(crate) fn bounded_when_idle(options: PgConnectOptions, timeout: Duration) -> PgConnectOptions {
+    options.options([("idle_in_transaction_session_timeout", bind::millis(timeout).to_string())])
 }
 
 /// Whether the server ends a transaction that takes too long. It costs no round trip.

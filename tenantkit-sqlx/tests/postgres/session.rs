@@ -229,6 +229,21 @@ on_each_server! {
         let refused = sqlx::query("SELECT 1").execute(&mut tx).await.unwrap_err();
         assert!(matches!(Error::from(refused), Error::TimedOut(_)));
         drop(tx);
+
+        // Also one that was aborted, and with it what was set for it only.
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let session = pid(&mut tx).await;
+        sqlx::query("SELECT 1 / 0").execute(&mut tx).await.unwrap_err();
+        let patience = std::time::Instant::now() + Duration::from_secs(10);
+        while sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)")
+            .bind(session)
+            .fetch_one(&admin)
+            .await
+            .unwrap()
+        {
+            assert!(std::time::Instant::now() < patience, "it is held still");
+        }
+        assert!(matches!(tx.commit().await, Err(Error::TimedOut(_))));
         pool.begin(&fixture.globex()).await.unwrap().rollback().await.unwrap();
     }
 
