@@ -88,7 +88,8 @@ impl Binding {
 
 /// What follows a `COMMIT` or a `ROLLBACK` in the same message: whatever was done to the session is
 /// undone. Prepared statements stay, because sqlx counts on them. The session's own user cannot have
-/// changed: only a superuser changes that, and the auditor refuses one.
+/// changed: only a superuser changes that, and the auditor refuses a login that is one, whatever role
+/// was set since. (`RESET SESSION AUTHORIZATION` would bring such a login back.)
 pub(crate) const RESET: &str = "; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; \
      SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 

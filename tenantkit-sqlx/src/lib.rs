@@ -35,7 +35,11 @@
 //!   is not committed, and says so: in the commit's own round trip.
 //! - **Clean for the next borrower.** Settings, role, temporary tables, listens, cursors, advisory locks
 //!   and sequence values are reset in that round trip too, and after a rollback as well. A session in
-//!   which a tenant prepared a statement is closed.
+//!   which a tenant prepared a statement is closed. So is one that turns out to lack a statement or a
+//!   type that sqlx counts on: the first borrower meets that error, and is the last who does.
+//! - **Ended at last.** Postgres ends a transaction that stands still
+//!   ([`idle_timeout`](TenantPoolBuilder::idle_timeout)), a statement that takes too long, and from
+//!   17 on a transaction that takes too long in all: [`Error::TimedOut`].
 //! - **Whatever is dropped.** A future dropped at any poll leaves no binding and no open transaction. Between
 //!   two statements the connection is kept: an early `?` costs a rollback in the background.
 //! - **One statement at a time.** All statements go by the extended protocol. One that ends or rebinds
@@ -47,7 +51,12 @@
 //!
 //! Row-level security stops mistakes: the query without its `WHERE`. It does not stop an injection. Whoever
 //! can make the service run SQL of their own can bind a transaction as the service does; the
-//! commit then notices, but a read has been made. [`rls::HARDENING`] takes one way away.
+//! commit then notices, but a read has been made. [`rls::HARDENING`] takes one way away, and
+//! [`Auditor::hardened`](catalog::Auditor::hardened) finds where that was not done;
+//! [what is left](rls#what-it-does-not-stop) is for roles and grants.
+//!
+//! A transaction that is rolled back is not verified: what it read by a binding of its own, nobody is
+//! told. And before Postgres 17 nothing on the server ends a statement whose rows nobody takes.
 //!
 //! Other work has doors of its own: [`TenantPool::begin_system`] for the service itself,
 //! [`CrossTenantPool`] for work over many tenants. Neither is a [`TenantConn`].
@@ -55,7 +64,8 @@
 //! # Behind PgBouncer
 //!
 //! In transaction mode, with [`TenantPoolBuilder::behind_pgbouncer`]. PgBouncer has to be told
-//! `ignore_startup_parameters = extra_float_digits`, which sqlx sends.
+//! `ignore_startup_parameters = extra_float_digits`, which sqlx sends. A transaction that was aborted
+//! and is held is then PgBouncer's to end (`idle_transaction_timeout`): it takes no settings at start.
 
 mod as_tenant;
 mod bind;

@@ -39,9 +39,18 @@
 //! transaction to any tenant, as the service does. [`HARDENING`] takes away the one function with
 //! which that fits into a query; the transactions of this crate do without it.
 //!
-//! Nor does it hide what a server shows to every session of one role: in `pg_stat_activity` the serving
-//! role sees its own other sessions, and the `BEGIN` of each names its tenant; and it may end them.
-//! Temporary tables are made by whoever may (`REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC`).
+//! Nor does it part what all sessions of the one serving role share. Such SQL can
+//!
+//! - read in `pg_stat_activity` what the role's other sessions run, the `BEGIN` of each with its tenant,
+//!   and end them with `pg_terminate_backend`;
+//! - wait for or take advisory locks, lock tables by way of a function, and `NOTIFY` a channel on which
+//!   others listen;
+//! - make the `random()` of the next borrower predictable with `setseed`, which nothing resets (keys
+//!   come from `gen_random_uuid()`, which it does not reach);
+//! - make the next borrower's statement fail once, and its connection with it, by `DEALLOCATE` or by a
+//!   temporary table in a function. `REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC` takes away the
+//!   temporary functions in which that is written. A pool does not refuse a role that may make them, as
+//!   every new database lets everybody; [`Auditor::hardened`](crate::catalog::Auditor::hardened) does.
 
 mod table;
 
