@@ -192,10 +192,10 @@ reasons! {
     /// Nothing that could establish identity was presented, or the scope is empty.
     NoIdentity: NoTenant => "no-identity",
         "no identity was presented", "Present a token that this listener admits.";
-    /// A handler asks for a tenant where no layer has verified one: an error in the wiring of the
-    /// service.
+    /// A handler asks for a tenant where no layer has verified one, or the layer admits no source: an
+    /// error in the wiring of the service.
     NoLayer: NoTenant => "no-layer",
-        "nothing here verifies identities", "Ask the operator: this route has no tenant layer.";
+        "nothing here verifies identities", "Ask the operator: no tenant layer here admits a source.";
     /// Only something that corroborates was presented.
     NotEstablished: Unverified => "not-established",
         "nothing that was presented proves an identity", "Present a token that this listener admits.";

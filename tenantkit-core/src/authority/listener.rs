@@ -42,11 +42,12 @@ impl Listener {
     /// When the authority has no such source: an error in the wiring of the application, which would
     /// otherwise show as a refusal of everybody.
     #[must_use]
+    #[track_caller]
     pub fn admit(self, source: Source) -> Self {
         let registered = &self.authority.0.sources;
         let at = registered.iter().position(|known| known.source.source() == source);
         let Some(at) = at else {
-            panic!("the authority has no source '{source}' that a listener could admit");
+            panic!("the authority has no source '{source}' to admit: register it on the builder");
         };
         Self { admitted: self.admitted.with(at), ..self }
     }
@@ -103,6 +104,9 @@ impl Listener {
         now: UnixTime,
         proven: &mut Option<Arc<Identity>>,
     ) -> Result<(Proofs, Provenance), Reason> {
+        if self.admitted.is_empty() {
+            return Err(Reason::NoLayer);
+        }
         let presented = Presented::read(&self.authority.0.headers, inbound)?;
         self.refuse_headers_not_admitted(&presented)?;
 

@@ -82,9 +82,12 @@ fn nothing_at_all_is_no_tenant_and_names_do_not_make_a_proof() {
 }
 
 #[test]
-fn a_listener_that_admits_nothing_lets_nobody_in() {
-    let refusal = world().identify(&[], &[("x-word", "acme")]).unwrap_err();
-    assert_eq!(refusal.reason(), Reason::NotAdmitted);
+fn a_listener_that_admits_nothing_lets_nobody_in_and_does_not_blame_the_caller() {
+    for headers in [&[("x-word", "acme")][..], &[]] {
+        let refusal = world().identify(&[], headers).unwrap_err();
+        assert_eq!(refusal.reason(), Reason::NoLayer);
+    }
+    assert_eq!(Reason::NoLayer.code(), RefusalCode::NoTenant);
 }
 
 #[test]

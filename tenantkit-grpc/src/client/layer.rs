@@ -36,6 +36,7 @@ impl TenantClientLayer {
     ///
     /// When it is none of these: an error in the wiring of the application.
     #[must_use]
+    #[track_caller]
     pub fn trust(mut self, host: &str) -> Self {
         self.outbound.trusted = self.outbound.trusted.with(host);
         self

@@ -24,9 +24,12 @@ enum Host {
 }
 
 impl TrustDomain {
+    #[track_caller]
     pub(super) fn with(&self, declared: &str) -> Self {
         let Some(trusted) = Trusted::parse(declared) else {
-            panic!("`trust` wants `host`, `host:port` or `.domain`, with or without a scheme");
+            panic!(
+                "`trust` wants `host`, `host:port` or `.domain` (all below it), maybe with a scheme"
+            );
         };
         Self(self.0.iter().cloned().chain([trusted]).collect())
     }
@@ -51,7 +54,7 @@ impl Trusted {
         let (host, port) = (authority.host(), authority.port_u16());
         let said = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         // Whatever else stood there (a user, an empty or an impossible port) would not be compared.
-        if host.is_empty() || said != authority.as_str() {
+        if host.is_empty() || host.contains('*') || said != authority.as_str() {
             return None;
         }
         let host = match below {
@@ -126,7 +129,19 @@ mod tests {
 
     #[test]
     fn what_is_no_host_cannot_be_declared() {
-        for wrong in ["", ".", "a:b", "a:", "a:99999", "user@a", "a/path", "http://", "a b"] {
+        for wrong in [
+            "",
+            ".",
+            "*.internal",
+            "*",
+            "a:b",
+            "a:",
+            "a:99999",
+            "user@a",
+            "a/path",
+            "http://",
+            "a b",
+        ] {
             assert!(Trusted::parse(wrong).is_none(), "{wrong}");
         }
     }

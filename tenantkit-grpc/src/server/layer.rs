@@ -32,6 +32,7 @@ impl TenantLayer {
     ///
     /// When the authority has no such source ([`Listener::admit`]).
     #[must_use]
+    #[track_caller]
     pub fn admit(self, source: Source) -> Self {
         let challenge = match source {
             Source::TxnToken => self.challenge.or(Some(Challenge::TxnToken)),
