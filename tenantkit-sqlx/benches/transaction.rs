@@ -58,7 +58,7 @@ impl Setting {
     fn bound(&self) -> TenantPool {
         let auditor = tenantkit_sqlx::catalog::Auditor::new().without_tenants("public.plain");
         let builder = TenantPool::builder(self.authority.authority())
-            .options(PgPoolOptions::new().max_connections(2))
+            .options(|options| options.max_connections(2))
             .audit(auditor);
         self.runtime.block_on(builder.connect(&self.url)).unwrap()
     }

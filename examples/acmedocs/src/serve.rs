@@ -2,7 +2,6 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use sqlx::postgres::PgPoolOptions;
 use tenantkit::{Authority, Source, TenantLayer, TenantPool};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -125,10 +124,8 @@ async fn start_documents(
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> Result<SocketAddr, Error> {
     crate::migrate::migrate(authority, &config.documents).await?;
-    let options = PgPoolOptions::new()
-        .max_connections(config.documents.max_connections.get())
-        .acquire_timeout(Duration::from_secs(5));
-    let pool = TenantPool::builder(authority).options(options);
+    let connections = config.documents.max_connections.get();
+    let pool = TenantPool::builder(authority).options(|it| it.max_connections(connections));
     let pool = pool.connect(&config.documents.database_url).await?;
 
     let (listener, address) = listen("documents.listen", config.documents.listen).await?;

@@ -47,14 +47,14 @@ impl TenantPoolBuilder {
         }
     }
 
-    /// How many connections, how long to wait for one (5 s otherwise), and what else sqlx has to
-    /// say about a pool. `test_before_acquire` is off whatever it says here: `begin` finds out by
-    /// itself, without a round trip.
+    /// Changes how many connections there are, how long to wait for one (5 s), and what else sqlx has
+    /// to say about a pool: `.options(|options| options.max_connections(16))`. `test_before_acquire` is
+    /// off whatever is said here: `begin` finds out by itself, without a round trip.
     ///
     /// Settings that `after_connect` makes do not last: the session is reset after each transaction.
     /// Give them to [`PgConnectOptions::options`] instead.
-    pub fn options(mut self, options: PgPoolOptions) -> Self {
-        self.options = options;
+    pub fn options(mut self, change: impl FnOnce(PgPoolOptions) -> PgPoolOptions) -> Self {
+        self.options = change(self.options);
         self
     }
 

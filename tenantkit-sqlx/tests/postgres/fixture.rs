@@ -83,7 +83,7 @@ impl Fixture {
 
     pub(crate) fn builder(&self, connections: u32) -> TenantPoolBuilder {
         TenantPool::builder(self.authority())
-            .options(PgPoolOptions::new().max_connections(connections))
+            .options(|options| options.max_connections(connections))
     }
 
     /// A link to the server, and a pool of one connection over it.

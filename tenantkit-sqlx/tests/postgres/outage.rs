@@ -31,8 +31,9 @@ async fn postgres_may_restart_under_load_and_the_pool_recovers_by_itself() {
     let server: &'static Postgres =
         Box::leak(Box::new(Postgres::start(PostgresVersion::System).unwrap()));
     let fixture = Fixture::new(server);
-    let options =
-        PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_millis(500));
+    let options = |options: PgPoolOptions| {
+        options.max_connections(4).acquire_timeout(Duration::from_millis(500))
+    };
     let pool = TenantPool::builder(fixture.authority())
         .options(options)
         .connect(&fixture.database.url(&fixture.serving))
@@ -93,7 +94,9 @@ on_each_server! {
     }
 
     async fn a_pool_with_nothing_free_says_when_to_come_back(fixture: &Fixture) {
-        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(50));
+        let options = |options: PgPoolOptions| {
+            options.max_connections(1).acquire_timeout(Duration::from_millis(50))
+        };
         let pool = TenantPool::builder(fixture.authority())
             .options(options)
             .connect(&fixture.database.url(&fixture.serving))
@@ -107,7 +110,9 @@ on_each_server! {
 
     async fn a_server_that_does_not_answer_is_not_waited_for_without_end(fixture: &Fixture) {
         let (link, _) = fixture.over_link().await;
-        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(200));
+        let options = |options: PgPoolOptions| {
+            options.max_connections(1).acquire_timeout(Duration::from_millis(200))
+        };
         let pool = TenantPool::builder(fixture.authority())
             .options(options)
             .connect(&fixture.database.url_through(&link, &fixture.serving))

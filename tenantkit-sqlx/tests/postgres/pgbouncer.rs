@@ -1,6 +1,5 @@
 //! Behind a PgBouncer in transaction mode, whose sessions are lent for a transaction at a time.
 
-use sqlx::postgres::PgPoolOptions;
 use tenantkit_sqlx::{Error, TenantPool};
 use throwaway::{PgBouncer, tools};
 
@@ -11,7 +10,7 @@ on_each_server! {
         // One server connection under four of ours, so that each transaction follows another's.
         let Some(pgbouncer) = tools::or_skip(PgBouncer::start(fixture.server, 1)) else { return };
         let pool = TenantPool::builder(fixture.authority())
-            .options(PgPoolOptions::new().max_connections(4))
+            .options(|options| options.max_connections(4))
             .behind_pgbouncer()
             .connect(&fixture.database.url_at(pgbouncer.address(), &fixture.serving))
             .await

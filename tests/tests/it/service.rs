@@ -13,7 +13,6 @@ use acmedocs::{
 use axum::Router;
 use demo::{Issuer, TRUST_DOMAIN, issuer};
 use serde_json::json;
-use sqlx::postgres::PgPoolOptions;
 use tenantkit::{
     Authority, KeySet, ManualClock, MemoryDirectory, Source, TenantId, TenantLayer, TenantPool,
     TenantRecord, TxnTokens, UnixTime, test_util::MemorySink,
@@ -76,10 +75,9 @@ impl Service {
             max_connections: connections.try_into().unwrap(),
         };
         migrate(&authority, &config).await.unwrap();
-        let options = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(10));
-        let pool = TenantPool::builder(&authority).options(options);
+        let pool = TenantPool::builder(&authority).options(|options| {
+            options.max_connections(connections).acquire_timeout(Duration::from_secs(10))
+        });
         let pool = pool.connect(&config.database_url).await.unwrap();
 
         let layer = TenantLayer::new(&authority).admit(Source::TxnToken);
