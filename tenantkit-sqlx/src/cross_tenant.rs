@@ -9,11 +9,10 @@ use crate::{
     Error,
     bind::{Binding, Mode},
     catalog::Auditor,
-    executor::executor,
     lease::Home,
     pool::{begin, bounded_when_idle, knows_transaction_timeout},
-    session::Session,
     trail::Trail,
+    work::work_transaction,
 };
 
 /// Work over many tenants is let to take longer.
@@ -124,7 +123,7 @@ impl CrossTenantPool {
         let Inner { pool, home, authority, .. } = &*self.0;
         let trail = Trail::across_tenants(authority, work);
         let session = begin(pool, home, Binding::CrossTenant, mode, trail).await?;
-        Ok(CrossTenantTx { session, work: work.clone() })
+        Ok(CrossTenantTx::new(session, work.clone()))
     }
 }
 
@@ -134,60 +133,12 @@ impl fmt::Debug for CrossTenantPool {
     }
 }
 
-/// A transaction over many tenants. It comes from [`CrossTenantPool::begin`], and is no
-/// [`TenantConn`](crate::TenantConn): what is written for a tenant does not take it.
-///
-/// # Cancellation
-///
-/// As of a [`TenantTx`](crate::TenantTx).
-#[must_use = "what is not committed is rolled back"]
-pub struct CrossTenantTx {
-    session: Session,
-    work: CrossTenant,
-}
-
-impl CrossTenantTx {
-    /// What it is for.
-    #[must_use]
-    pub const fn work(&self) -> &CrossTenant {
-        &self.work
-    }
-
-    /// Commits, as [`TenantTx::commit`](crate::TenantTx::commit) does.
-    ///
-    /// # Errors
-    ///
-    /// As there.
+work_transaction! {
+    /// A transaction over many tenants. It comes from [`CrossTenantPool::begin`], and is no
+    /// [`TenantConn`](crate::TenantConn): what is written for a tenant does not take it.
     ///
     /// # Cancellation
     ///
-    /// As there.
-    pub async fn commit(mut self) -> Result<(), Error> {
-        self.session.commit().await
-    }
-
-    /// Rolls back, as [`TenantTx::rollback`](crate::TenantTx::rollback) does.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    ///
-    /// # Cancellation
-    ///
-    /// As there.
-    pub async fn rollback(mut self) -> Result<(), Error> {
-        self.session.rollback().await
-    }
-
-    const fn session_mut(&mut self) -> &mut Session {
-        &mut self.session
-    }
-}
-
-executor!(CrossTenantTx);
-
-impl fmt::Debug for CrossTenantTx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CrossTenantTx").field("work", &self.work).finish_non_exhaustive()
-    }
+    /// As of a [`TenantTx`](crate::TenantTx).
+    CrossTenantTx of CrossTenant
 }

@@ -85,6 +85,7 @@ mod system;
 mod trail;
 mod transaction;
 mod watch;
+mod work;
 
 pub use as_tenant::AsTenant;
 pub use catalog::Report;
