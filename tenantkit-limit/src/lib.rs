@@ -1,0 +1,1 @@
+//! One tenant's load stays its own.
