@@ -19,8 +19,8 @@ impl TenantClientLayer {
     /// A layer that trusts no host by name.
     ///
     /// A request whose URI has no host goes where the wrapped client always goes, as with a tonic
-    /// channel; wrapping it is what declares that place. A URI with a host is refused until that
-    /// host is [trusted](Self::trust).
+    /// channel; wrapping it is what declares that place. A host that a URI or a `host` header names is
+    /// refused until it is [trusted](Self::trust).
     #[must_use]
     pub fn new(authority: &Authority) -> Self {
         Self { outbound: Outbound::new(authority) }
@@ -30,7 +30,8 @@ impl TenantClientLayer {
     ///
     /// `documents.internal:50051` is that port, `documents.internal` any port of that host,
     /// `.internal` every host below. With `https://` in front, only over that scheme, so that a
-    /// redirect to plain text carries nothing.
+    /// redirect to plain text carries nothing. Names are compared without regard to case and otherwise
+    /// as they are written: with or without a final dot, one form of an IPv6 address, punycode.
     ///
     /// # Panics
     ///
@@ -49,7 +50,9 @@ impl TenantClientLayer {
 
     /// Splits the layer around one that follows redirects. The first part goes above it: it decides
     /// whose call it is, and refuses. The second goes below: it judges each hop by that hop's host,
-    /// and to a host that is not trusted sends nothing.
+    /// and to a host that is not trusted sends nothing. A host elsewhere may redirect back to a trusted
+    /// one, and that hop carries the token again: where that is too much, follow redirects within the
+    /// trust domain only.
     ///
     /// ```
     /// # use std::convert::Infallible;

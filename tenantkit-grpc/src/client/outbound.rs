@@ -1,6 +1,6 @@
 //! [`Outbound`]: whose call it is, whether it may go there, and the token that goes with it.
 
-use http::{HeaderMap, Uri, header, request::Request};
+use http::{HeaderMap, header, request::Request};
 use tenantkit_core::{
     AuditAction, AuditEvent, Authority, Carrier, Door, Reason, Refusal, TenantContext,
 };
@@ -37,7 +37,7 @@ impl Outbound {
         let context = self.whose(request)?;
         self.authority.check(&context, Door::Call)?;
         self.refuse_own_identity(request.headers(), &context)?;
-        self.refuse_elsewhere(request.uri(), &context)?;
+        self.refuse_elsewhere(request, &context)?;
         Ok(context)
     }
 
@@ -48,20 +48,16 @@ impl Outbound {
         elsewhere: Elsewhere,
     ) -> Result<(), Refusal> {
         let context = self.whose(request)?;
-        // On a hop the identity headers are those of an earlier one, if there are any.
-        match elsewhere {
-            Elsewhere::Refuse => {
-                self.refuse_own_identity(request.headers(), &context)?;
-                self.refuse_elsewhere(request.uri(), &context)?;
-            }
-            Elsewhere::CarryNothing if !self.trusted.contains(request.uri()) => {
-                for name in IDENTITY_HEADERS {
-                    request.headers_mut().remove(name);
-                }
-                return Ok(());
-            }
-            Elsewhere::CarryNothing => {}
+        if elsewhere == Elsewhere::CarryNothing {
+            // That of an earlier hop, if there is one.
+            request.headers_mut().remove(TXN_TOKEN);
         }
+        self.refuse_own_identity(request.headers(), &context)?;
+        if elsewhere == Elsewhere::CarryNothing && !self.trusts(request) {
+            // No token is asked for, and it is a door all the same.
+            return self.authority.check(&context, Door::Call);
+        }
+        self.refuse_elsewhere(request, &context)?;
         let token = self.authority.outbound_token(&context)?;
         let put = request.headers_mut().put(TXN_TOKEN, &token);
         put.map_err(|_| self.refused(Reason::MalformedToken, Some(&context)))
@@ -94,11 +90,19 @@ impl Outbound {
         }
     }
 
-    fn refuse_elsewhere(&self, uri: &Uri, context: &TenantContext) -> Result<(), Refusal> {
-        if self.trusted.contains(uri) {
+    fn refuse_elsewhere<B>(
+        &self,
+        request: &Request<B>,
+        context: &TenantContext,
+    ) -> Result<(), Refusal> {
+        if self.trusts(request) {
             return Ok(());
         }
         Err(self.refused(Reason::OutsideTrustDomain, Some(context)))
+    }
+
+    fn trusts<B>(&self, request: &Request<B>) -> bool {
+        self.trusted.contains(request.uri(), request.headers())
     }
 
     /// A refusal, audited.
@@ -113,10 +117,10 @@ impl Outbound {
     }
 }
 
-/// Whether some hop would take it for an identity header: without regard to case, `_` as `-`.
+/// Whether some hop would take it for an identity header: without regard to case, and whatever stands
+/// between the words (a CGI makes `_` of all of it).
 fn is_identity(name: &str) -> bool {
-    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    IDENTITY_HEADERS
-        .iter()
-        .any(|known| known.len() == name.len() && known.bytes().eq(name.bytes().map(fold)))
+    let fold =
+        |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    IDENTITY_HEADERS.iter().any(|known| known.bytes().eq(name.bytes().map(fold)))
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use http::uri::{Authority, Scheme, Uri};
+use http::{
+    HeaderMap, header,
+    uri::{Authority, Scheme, Uri},
+};
 
 /// The hosts that may be told who the tenant is. Compared without regard to case, and otherwise
 /// exactly: what is not recognised is not trusted.
@@ -34,27 +37,29 @@ impl TrustDomain {
         Self(self.0.iter().cloned().chain([trusted]).collect())
     }
 
-    /// Whether a request for `uri` goes to a trusted host. A URI without a host goes where the
-    /// client below always goes.
-    pub(super) fn contains(&self, uri: &Uri) -> bool {
-        let Some(authority) = uri.authority() else { return true };
-        self.0.iter().any(|trusted| trusted.matches(uri.scheme(), authority))
+    /// Whether a request goes to a trusted host. That of the `host` header counts as well as the URI's,
+    /// because a proxy or a mesh on the way goes by it. A request without a host goes where the client
+    /// below always goes.
+    pub(super) fn contains(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let trusts = |host: &Authority| self.0.iter().any(|it| it.matches(uri.scheme(), host));
+        let mut named = headers.get_all(header::HOST).iter();
+        uri.authority().is_none_or(trusts)
+            && named.all(|host| host.as_bytes().try_into().is_ok_and(|host| trusts(&host)))
     }
 }
 
 impl Trusted {
     fn parse(declared: &str) -> Option<Self> {
         let (scheme, rest) = match declared.split_once("://") {
-            Some((scheme, rest)) => (Some(scheme.parse().ok()?), rest),
+            // Only in lower case `https` is the scheme that a URI has.
+            Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase().parse().ok()?), rest),
             None => (None, declared),
         };
         // A host of `.internal` is none, so the dot is put back afterwards.
         let below = rest.strip_prefix('.');
         let authority: Authority = below.unwrap_or(rest).parse().ok()?;
-        let (host, port) = (authority.host(), authority.port_u16());
-        let said = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        // Whatever else stood there (a user, an empty or an impossible port) would not be compared.
-        if host.is_empty() || host.contains('*') || said != authority.as_str() {
+        let (host, port) = host_and_port(&authority)?;
+        if host.is_empty() || host.contains('*') {
             return None;
         }
         let host = match below {
@@ -65,14 +70,27 @@ impl Trusted {
     }
 
     fn matches(&self, scheme: Option<&Scheme>, authority: &Authority) -> bool {
-        let port = authority.port_u16().or_else(|| default_port(scheme?));
+        let Some((host, port)) = host_and_port(authority) else { return false };
+        let port = port.or_else(|| default_port(scheme?));
         self.scheme.as_ref().is_none_or(|wanted| Some(wanted) == scheme)
             && self.port.is_none_or(|wanted| Some(wanted) == port)
             && match &self.host {
-                Host::Exactly(host) => authority.host().eq_ignore_ascii_case(host),
-                Host::Below(domain) => ends_with(authority.host(), domain),
+                Host::Exactly(wanted) => host.eq_ignore_ascii_case(wanted),
+                Host::Below(domain) => ends_with(host, domain),
             }
     }
+}
+
+/// `None` where anything else stands there (a user, an empty or an impossible port), because it would
+/// not be compared, and clients differ on what it means.
+fn host_and_port(authority: &Authority) -> Option<(&str, Option<u16>)> {
+    let host = authority.host();
+    let rest = authority.as_str().strip_prefix(host)?;
+    if rest.is_empty() {
+        return Some((host, None));
+    }
+    let port = rest.strip_prefix(':').filter(|port| port.bytes().all(|it| it.is_ascii_digit()))?;
+    Some((host, Some(port.parse().ok()?)))
 }
 
 fn default_port(scheme: &Scheme) -> Option<u16> {
@@ -93,7 +111,13 @@ mod tests {
     use super::*;
 
     fn trusts(declared: &str, uri: &str) -> bool {
-        TrustDomain::default().with(declared).contains(&uri.parse().unwrap())
+        trusts_with_host(declared, uri, None)
+    }
+
+    fn trusts_with_host(declared: &str, uri: &str, host: Option<&str>) -> bool {
+        let headers = host.map(|host| (header::HOST, host.try_into().unwrap()));
+        let trusted = TrustDomain::default().with(declared);
+        trusted.contains(&uri.parse().unwrap(), &headers.into_iter().collect())
     }
 
     #[test]
@@ -106,7 +130,14 @@ mod tests {
             (".internal", "http://documents.internal/x"),
             (".internal:80", "http://a.b.internal/x"),
             ("https://documents.internal", "https://documents.internal/x"),
+            ("HTTPS://documents.internal", "https://documents.internal/x"),
+            ("https://documents.internal", "HTTPS://documents.internal/x"),
+            ("Documents.Internal", "http://documents.internal/x"),
+            (".Internal", "http://documents.INTERNAL/x"),
             ("[::1]:50051", "http://[::1]:50051/x"),
+            ("[2001:DB8::1]", "http://[2001:db8::1]:7/x"),
+            ("xn--bcher-kva.internal", "http://XN--bcher-kva.internal/x"),
+            ("documents.internal.", "http://documents.internal./x"),
             ("documents.internal", "/without/a/host"),
         ] {
             assert!(trusts(declared, uri), "{declared} {uri}");
@@ -121,10 +152,38 @@ mod tests {
             (".internal", "http://.internal/x"),
             (".internal", "http://evilinternal/x"),
             ("https://documents.internal", "http://documents.internal/x"),
+            ("https://documents.internal", "ftp://documents.internal/x"),
+            // The same place for some, and so not for us.
+            ("documents.internal", "http://documents.internal./x"),
+            (".internal", "http://documents.internal./x"),
+            ("documents.internal", "http://user@documents.internal/x"),
+            (".internal", "http://evil.example:x@documents.internal/x"),
+            ("documents.internal", "http://documents.internal:/x"),
+            ("documents.internal", "http://documents.internal:99999/x"),
+            ("documents.internal:443", "https://documents.internal:65979/x"),
+            ("[::1]", "http://[0:0:0:0:0:0:0:1]/x"),
+            ("127.0.0.1", "http://2130706433/x"),
+            ("documents.internal:80", "http://documents.internal:+80/x"),
         ] {
             assert!(!trusts(declared, uri), "{declared} {uri}");
         }
-        assert!(!TrustDomain::default().contains(&"http://documents.internal/".parse().unwrap()));
+        let nowhere = TrustDomain::default();
+        let uri = "http://documents.internal/".parse().unwrap();
+        assert!(!nowhere.contains(&uri, &HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_host_header_is_trusted_no_further_than_a_uri() {
+        for uri in ["/", "http://documents.internal/"] {
+            for host in ["documents.internal", "documents.internal:80", "Documents.Internal"] {
+                assert!(trusts_with_host("documents.internal", uri, Some(host)), "{uri} {host}");
+            }
+            for host in ["elsewhere.example", "documents.internal@elsewhere.example", "", "a, b"] {
+                assert!(!trusts_with_host("documents.internal", uri, Some(host)), "{uri} {host}");
+            }
+        }
+        let (uri, good) = ("http://elsewhere.example/", Some("documents.internal"));
+        assert!(!trusts_with_host("documents.internal", uri, good));
     }
 
     #[test]
@@ -138,6 +197,8 @@ mod tests {
             "a:",
             "a:99999",
             "user@a",
+            "user@:1",
+            "a:+80",
             "a/path",
             "http://",
             "a b",

@@ -143,7 +143,8 @@ async fn an_argument_and_a_scope_that_disagree_are_refused() {
 #[tokio::test]
 async fn an_identity_header_of_the_callers_own_is_refused() {
     let world = World::new();
-    for name in ["txn-token", "txn_token", "x-tenant-id", "x_tenant_id"] {
+    for name in ["txn-token", "txn_token", "txn.token", "x-tenant-id", "x_tenant_id", "x-tenant~id"]
+    {
         let reason = refused(&world, |request| {
             request.headers_mut().insert(name, "globex".parse().unwrap());
         });
@@ -153,6 +154,14 @@ async fn an_identity_header_of_the_callers_own_is_refused() {
         request.headers_mut().insert("connection", "close, Txn-Token".parse().unwrap());
     });
     assert_eq!(reason.await, Reason::HopByHopHeader);
+    // What only begins or ends alike is somebody else's.
+    for other in ["txn-tokens", "txn-toke", "x-tenant-idx"] {
+        let peer = Peer::default();
+        let mut request = to(TRUSTED);
+        request.headers_mut().insert(other, "globex".parse().unwrap());
+        request.extensions_mut().insert(world.context("acme"));
+        peer.behind(world.client_layer()).oneshot(request).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -163,6 +172,11 @@ async fn a_host_outside_the_trust_domain_is_told_nothing() {
     });
     assert_eq!(reason.await, Reason::OutsideTrustDomain);
     assert_eq!(world.audited().len(), 2);
+    // A mesh on the way goes by the header, wherever the connection goes.
+    let reason = refused(&world, |request| {
+        request.headers_mut().insert("host", "elsewhere.example".parse().unwrap());
+    });
+    assert_eq!(reason.await, Reason::OutsideTrustDomain);
 }
 
 #[tokio::test]
@@ -201,4 +215,24 @@ async fn the_clients_own_failure_stays_what_it_was() {
     let ClientError::Inner(inner) = error else { panic!("{error}") };
     let inner = inner.downcast::<io::Error>().expect("the client's own error");
     assert_eq!(inner.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn readiness_is_the_clients_own() {
+    use std::task::{Context, Poll, Waker};
+
+    let world = World::new();
+    let (inner, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let (capture, hop) = world.client_layer().split();
+    let mut client = tower::Layer::layer(&capture, tower::Layer::layer(&hop, inner));
+
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut ready = || Service::<Request<Body>>::poll_ready(&mut client, &mut cx);
+    handle.allow(0);
+    assert!(ready().is_pending());
+    handle.allow(1);
+    assert!(ready().is_ready());
+    handle.send_error("broken");
+    let Poll::Ready(Err(ClientError::Inner(inner))) = ready() else { panic!("not broken") };
+    assert_eq!(inner.to_string(), "broken");
 }

@@ -7,7 +7,7 @@ use std::{
 
 use axum::body::Body;
 use http::{Request, Response};
-use tenantkit_core::Reason;
+use tenantkit_core::{Reason, TenantStatus};
 use tenantkit_grpc::ClientError;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirectLayer;
@@ -112,6 +112,32 @@ async fn a_hop_to_elsewhere_loses_the_token_of_an_earlier_one() {
     let request = Request::get("https://elsewhere.example/").header("txn-token", "earlier");
     let call = hop.layer(peer).oneshot(request.body(Body::empty()).unwrap());
     world.context("acme").scope(call).unwrap().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hop_is_a_door_wherever_it_leads() {
+    let world = World::new();
+    let (_, hop) = world.client_layer().trust("https://.internal").split();
+    let peer = service_fn(async |_: Request<Body>| -> Result<Response<Body>, Infallible> {
+        panic!("something went out")
+    });
+    let context = world.context("acme");
+    let refused = async |to: &str, header: &str| {
+        let request = Request::get(to).header(header, "globex").body(Body::empty());
+        let mut request = request.unwrap();
+        request.extensions_mut().insert(context.clone());
+        hop.layer(peer).oneshot(request).await.unwrap_err().refusal().unwrap().reason()
+    };
+    for to in [START, "https://elsewhere.example/"] {
+        // What stands between the parts adds no identity either.
+        for header in ["x-tenant-id", "txn_token"] {
+            assert_eq!(refused(to, header).await, Reason::NotAdmitted, "{to} {header}");
+        }
+    }
+    world.set_status("acme", TenantStatus::Suspended);
+    for to in [START, "https://elsewhere.example/"] {
+        assert_eq!(refused(to, "accept").await, Reason::TenantSuspended, "{to}");
+    }
 }
 
 #[tokio::test]
