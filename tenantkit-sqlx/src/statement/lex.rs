@@ -61,12 +61,8 @@ impl<'a> Lexer<'a> {
     fn skip(&mut self) -> bool {
         loop {
             match (self.peek(0), self.peek(1)) {
-                (Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c), _) => self.at += 1,
-                (Some(b'-'), Some(b'-')) => {
-                    while !matches!(self.peek(0), None | Some(b'\n' | b'\r')) {
-                        self.at += 1;
-                    }
-                }
+                (Some(byte), _) if is_space(byte) => self.at += 1,
+                (Some(b'-'), Some(b'-')) => self.skip_line(),
                 (Some(b'/'), Some(b'*')) => {
                     if !self.skip_block() {
                         return false;
@@ -129,11 +125,49 @@ impl<'a> Lexer<'a> {
             return self.until(b'"', false).map_or(Token::Malformed, |_| Token::UnicodeName);
         }
         if word.eq_ignore_ascii_case("e") && self.peek(0) == Some(b'\'') {
-            self.at += 1;
-            return self.until(b'\'', true).map_or(Token::Malformed, |_| Token::Literal);
+            return self.escaped();
+        }
+        // Behind a number, Postgres ends the word before it and opens a string with it.
+        if start > 0 && self.sql.as_bytes()[start - 1].is_ascii_digit() && word.contains('$') {
+            return Token::Malformed;
         }
         // Those of `b''`, `n''`, `u&''` and `x''` end like any other string, which follows.
         Token::Word(word)
+    }
+
+    /// A string with escapes. It goes on in the next literal, escapes and all, where a line ends in
+    /// between.
+    fn escaped(&mut self) -> Token<'a> {
+        loop {
+            self.at += 1;
+            if self.until(b'\'', true).is_none() {
+                return Token::Malformed;
+            }
+            let mut rest = self.clone();
+            if !rest.skip_lines() || rest.peek(0) != Some(b'\'') {
+                return Token::Literal;
+            }
+            *self = rest;
+        }
+    }
+
+    /// Skips white space and comments to the end of a line; whether one ended.
+    fn skip_lines(&mut self) -> bool {
+        let start = self.at;
+        loop {
+            match (self.peek(0), self.peek(1)) {
+                (Some(byte), _) if is_space(byte) => self.at += 1,
+                (Some(b'-'), Some(b'-')) => self.skip_line(),
+                _ => return self.sql.as_bytes()[start..self.at].iter().any(|it| is_newline(*it)),
+            }
+        }
+    }
+
+    /// Skips a comment to the end of its line.
+    fn skip_line(&mut self) {
+        while !self.peek(0).is_none_or(is_newline) {
+            self.at += 1;
+        }
     }
 
     /// A string between `$tag$`s; nothing where it is not one.
@@ -190,4 +224,12 @@ impl<'a> Iterator for Lexer<'a> {
 
 const fn is_start(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..)
+}
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+const fn is_newline(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }

@@ -48,6 +48,10 @@ fn a_statement_that_rebinds_the_transaction_is_refused() {
         "RESET SESSION AUTHORIZATION",
         "SET LOCAL session_authorization = other",
         "SET standard_conforming_strings = off",
+        "SET LOCAL SESSION AUTHORIZATION other",
+        "SET SESSION SESSION AUTHORIZATION other",
+        "SET NAMES 'SJIS'",
+        "SET LOCAL client_encoding = 'SJIS'",
         "SELECT set_config('app.tenant_id', 'b', true)",
         "SELECT 1 UNION ALL SELECT length(pg_catalog.\"set_config\"($1, $2, true))",
         "SELECT U&\"set\\005fconfig\"('app.tenant_id', 'b', true)",
@@ -60,7 +64,17 @@ fn a_statement_that_rebinds_the_transaction_is_refused() {
 
 #[test]
 fn what_outlives_the_transaction_is_refused() {
-    for sql in ["LISTEN a", "PREPARE a AS SELECT 1", "EXECUTE a", "DEALLOCATE ALL", "DISCARD ALL"] {
+    for sql in [
+        "LISTEN a",
+        "PREPARE a AS SELECT 1",
+        "EXECUTE a",
+        "DEALLOCATE ALL",
+        "DISCARD ALL",
+        "LOAD 'x'",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "DECLARE a CURSOR WITH HOLD FOR SELECT 1",
+        "declare \"for\" binary no scroll cursor with /* x */ hold for select 1",
+    ] {
         assert_eq!(examine(sql), Err(Refused::OutlivesTransaction), "{sql}");
     }
     for sql in [
@@ -81,7 +95,13 @@ fn what_outlives_the_transaction_is_refused() {
     ] {
         assert_eq!(examine(sql), Err(Refused::AffectsOthers), "{sql}");
     }
-    for sql in ["SET TRANSACTION READ WRITE", "SET LOCAL transaction_read_only = off"] {
+    for sql in [
+        "SET TRANSACTION READ WRITE",
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE",
+        "SET LOCAL TRANSACTION READ WRITE",
+        "SET SESSION TRANSACTION READ WRITE",
+        "SET LOCAL transaction_read_only = off",
+    ] {
         assert_eq!(examine(sql), Err(Refused::ChangesAccess), "{sql}");
     }
     assert_eq!(examine("COPY documents FROM STDIN"), Err(Refused::Copy));
@@ -105,7 +125,10 @@ fn what_people_write_is_not_refused() {
         "SET LOCAL statement_timeout = '1s'",
         "SET CONSTRAINTS ALL DEFERRED",
         "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "SET LOCAL TRANSACTION READ ONLY",
         "SET LOCAL app.user_id = '7'",
+        "DECLARE a CURSOR WITHOUT HOLD FOR SELECT hold FROM t WHERE x IN (WITH hold AS (SELECT 1) TABLE hold)",
+        "DECLARE hold CURSOR FOR SELECT 1",
         "SHOW app.tenant_id",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END",
         "SELECT a$b$c, d$b$e FROM t",
@@ -114,6 +137,29 @@ fn what_people_write_is_not_refused() {
     ] {
         assert_eq!(examine(sql), Ok(()), "{sql}");
     }
+}
+
+#[test]
+fn a_string_ends_where_postgres_ends_it() {
+    for sql in [
+        // With escapes, it goes on behind the end of a line, escapes and all.
+        "SELECT E'a'\n'\\'', set_config($1, $2, true) /* ' */",
+        "SELECT e'a' -- x\r\t-- y\n'\\'', set_config($1, $2, true) /* ' */",
+        "SELECT E'a'\n'b'\n'\\'', set_config($1, $2, true) /* ' */",
+        // It does not where none ends, nor behind a comment of the other kind.
+        "SELECT E'a' '\\', set_config($1, $2, true) --'",
+        "SELECT E'a'\n/**/'\\', set_config($1, $2, true) --'",
+        // Without escapes, nothing does.
+        "SELECT 'a'\n'\\', set_config($1, $2, true) --'",
+        "SELECT $a$ $b$ $a$, set_config($1, $2, true) -- $b$",
+        "SELECT a$a$, set_config($1, $2, true) -- $a$",
+    ] {
+        assert_eq!(examine(sql), Err(Refused::Rebinds), "{sql}");
+    }
+    assert_eq!(examine("SELECT E'a'\n'\\', set_config($1, $2, true)'"), Ok(()));
+    // A word does not have the `$` that follows a number.
+    let number = "SELECT 1e5$$ $$, set_config($1, $2, true) $$ $$";
+    assert_eq!(examine(number), Err(Refused::Unrecognised));
 }
 
 fn blank() -> impl Strategy<Value = String> {
