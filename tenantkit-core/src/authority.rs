@@ -1,6 +1,7 @@
 //! [`Authority`]: the only thing that issues contexts, and what every door asks again.
 
 mod build;
+mod checks;
 mod dangerous;
 mod grant;
 mod listener;
@@ -16,9 +17,11 @@ use std::{
 };
 
 pub use build::{AuthorityBuilder, BuildError};
+use checks::Checks;
+pub use checks::{CheckPermit, Turn};
 pub use dangerous::{DangerousBuilder, GatewayPeer};
 pub use grant::{Capability, CrossTenant, Grant, SystemWork};
-pub use listener::Listener;
+pub use listener::{Begun, Listener};
 use proofs::Proofs;
 
 use crate::{
@@ -62,6 +65,7 @@ struct Inner {
     txn_tokens: Option<TxnTokens>,
     capabilities: Vec<Capability>,
     transactions: Transactions,
+    checks: Checks,
 }
 
 /// A source, and what the application said of it.

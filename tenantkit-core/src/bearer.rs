@@ -4,7 +4,7 @@ mod claims;
 mod jwks;
 mod policy;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 pub use self::{
     jwks::Jwks,
@@ -13,7 +13,7 @@ pub use self::{
 use crate::{
     Asserts, BuildError, Claim, Identity, IdentitySource, Presented, Reason, Source, UnixTime,
     jws::{
-        Compact, Header,
+        Compact, Fault, Header,
         budget::FailureBudget,
         cache::{Verified, VerifiedCache},
     },
@@ -60,29 +60,29 @@ impl Bearers {
 
     fn verify(
         &self,
-        peer: Option<SocketAddr>,
+        presented: &Presented<'_>,
         token: &str,
         now: UnixTime,
-    ) -> Result<Arc<Identity>, Reason> {
+    ) -> Result<Arc<Identity>, Fault> {
         if let Some(known) = self.cache.get(token) {
             let issuer = &self.issuers[known.issuer];
             if known.generation == issuer.jwks.load().generation {
                 known.recheck(now, issuer.policy.bounds())?;
-                return issuer.bound(known.identity);
+                return Ok(issuer.bound(known.identity)?);
             }
         }
-        let verified = self.examine(peer, token, now)?;
+        let verified = self.examine(presented, token, now)?;
         let (issuer, identity) = (verified.issuer, Arc::clone(&verified.identity));
         self.cache.insert(token.into(), verified);
-        self.issuers[issuer].bound(identity)
+        Ok(self.issuers[issuer].bound(identity)?)
     }
 
     fn examine(
         &self,
-        peer: Option<SocketAddr>,
+        presented: &Presented<'_>,
         token: &str,
         now: UnixTime,
-    ) -> Result<Verified, Reason> {
+    ) -> Result<Verified, Fault> {
         let compact = Compact::split(token)?;
         let header = compact.header()?;
         let header = Header::read(&header)?;
@@ -95,22 +95,26 @@ impl Bearers {
             .find(|(_, known)| known.policy.issuer() == claims.issuer())
             .ok_or(Reason::UnknownIssuer)?;
         if !issuer.policy.admits_type(header.typ()) {
-            return Err(Reason::WrongTokenType);
+            return Err(Reason::WrongTokenType.into());
         }
         let keys = issuer.jwks.load();
         let named = keys.get(header.kid()).filter(|named| named.window.contains(now));
         let named = named.ok_or(Reason::UnknownKey)?;
         let algorithm = named.key.algorithm();
         if !issuer.policy.admits_algorithm(algorithm) || !header.is_signed_by(algorithm) {
-            return Err(Reason::UnknownKey);
+            return Err(Reason::UnknownKey.into());
         }
         // An old token whose signature holds costs as much as a forged one, each time.
-        let (identity, validity) = self.budget.spend(peer, now, || {
+        let check = || {
             compact.verify(&named.key)?;
             let read = claims.identity(&issuer.policy)?;
             read.1.check(now, issuer.policy.bounds())?;
             Ok(read)
-        })?;
+        };
+        let peer = presented.peer().addr;
+        self.budget.check(peer, now)?;
+        let (identity, validity) =
+            presented.costly(|| check().inspect_err(|_: &Fault| self.budget.charge(peer, now)))?;
         Ok(Verified {
             identity: Arc::new(identity),
             validity,
@@ -142,7 +146,8 @@ impl IdentitySource for Bearers {
         let Some(token) = presented.header(HEADER).map(bearer_token).transpose()?.flatten() else {
             return Ok(None);
         };
-        let identity = self.verify(presented.peer().addr, token, now)?;
+        let identity = self.verify(presented, token, now);
+        let identity = identity.map_err(|fault| presented.blame(fault))?;
         Ok(Some(Claim::Establishes(identity)))
     }
 }

@@ -1,8 +1,8 @@
 //! [`Inbound`]: what arrives at a listener, as identity sources see it.
 
-use std::net::SocketAddr;
+use std::{cell::Cell, net::SocketAddr};
 
-use crate::{Carrier, Reason};
+use crate::{Carrier, Reason, jws::Fault};
 
 /// The far end of a connection, as the server knows it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,6 +90,37 @@ pub struct Presented<'a> {
     names: &'a [&'static str],
     values: [Option<&'a str>; MAX_IDENTITY_HEADERS],
     inbound: Inbound<'a>,
+    allowance: &'a Allowance,
+}
+
+/// What a request may spend on checks, and what became of it.
+pub(crate) struct Allowance {
+    granted: bool,
+    asked: Cell<bool>,
+    failed: Cell<bool>,
+    blamed: Cell<Option<&'static str>>,
+}
+
+impl Allowance {
+    /// What it needs, or nothing yet: then it finds out whether something is needed.
+    pub(crate) const fn new(granted: bool) -> Self {
+        Self { granted, asked: Cell::new(false), failed: Cell::new(false), blamed: Cell::new(None) }
+    }
+
+    /// Whether a check was asked for that was not granted.
+    pub(crate) const fn was_asked(&self) -> bool {
+        self.asked.get()
+    }
+
+    /// Whether a check was done that did not hold.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    /// The claim that was missing or wrong.
+    pub(crate) const fn blamed(&self) -> Option<&'static str> {
+        self.blamed.get()
+    }
 }
 
 impl std::fmt::Debug for Presented<'_> {
@@ -100,7 +131,11 @@ impl std::fmt::Debug for Presented<'_> {
 
 impl<'a> Presented<'a> {
     /// Reads the headers `names` out of `inbound`, in one pass.
-    pub(crate) fn read(names: &'a [&'static str], inbound: Inbound<'a>) -> Result<Self, Reason> {
+    pub(crate) fn read(
+        names: &'a [&'static str],
+        inbound: Inbound<'a>,
+        allowance: &'a Allowance,
+    ) -> Result<Self, Reason> {
         debug_assert!(names.len() <= MAX_IDENTITY_HEADERS, "the builder bounds them");
         let mut values = [None; MAX_IDENTITY_HEADERS];
         let mut refused = None;
@@ -111,7 +146,7 @@ impl<'a> Presented<'a> {
         });
         match refused {
             Some(reason) => Err(reason),
-            None => Ok(Self { names, values, inbound }),
+            None => Ok(Self { names, values, inbound, allowance }),
         }
     }
 
@@ -138,6 +173,31 @@ impl<'a> Presented<'a> {
     #[must_use]
     pub const fn path(&self) -> &'a str {
         self.inbound.path
+    }
+
+    /// Does a check that costs more than a look-up: a signature, the hash of a password.
+    ///
+    /// So many of them are done at once in a process, and no more. Where this request has to wait,
+    /// `check` is not called, and the error, [`Reason::TooManyChecks`], is what the source returns.
+    /// When it is the request's turn the source is asked again.
+    ///
+    /// An error of `check` counts against the peer.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`, and `TooManyChecks`.
+    pub fn costly<T, E: From<Reason>>(&self, check: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        if !self.allowance.granted {
+            self.allowance.asked.set(true);
+            return Err(Reason::TooManyChecks.into());
+        }
+        check().inspect_err(|_| self.allowance.failed.set(true))
+    }
+
+    /// Notes the claim that is to blame, for the auditor, and tells the reason, for the caller.
+    pub(crate) fn blame(&self, fault: Fault) -> Reason {
+        self.allowance.blamed.set(fault.claim);
+        fault.reason
     }
 
     /// The places of the headers that are there.

@@ -9,6 +9,7 @@ pub(crate) mod budget;
 pub(crate) mod cache;
 pub(crate) mod claims;
 mod crypto;
+pub(crate) mod fault;
 pub(crate) mod json;
 pub(crate) mod jwk;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use base64::{
 };
 pub use crypto::Algorithm;
 pub(crate) use crypto::{PrivateKey, PublicKey, random};
+pub(crate) use fault::Fault;
 
 use crate::{MAX_IDENTITY_HEADER_LEN, Reason};
 

@@ -33,8 +33,8 @@ mod token;
 
 pub use audit::{AuditAction, AuditEvent, AuditSink, Commit};
 pub use authority::{
-    Authority, AuthorityBuilder, BuildError, Capability, CrossTenant, DangerousBuilder,
-    GatewayPeer, Grant, Listener, SystemWork,
+    Authority, AuthorityBuilder, Begun, BuildError, Capability, CheckPermit, CrossTenant,
+    DangerousBuilder, GatewayPeer, Grant, Listener, SystemWork, Turn,
 };
 pub use bearer::{BearerPolicy, Jwks, Unbounded};
 pub use carrier::{CannotCarry, Carrier};

@@ -265,15 +265,25 @@ reasons! {
     /// The argument and the ambient scope are different tenants.
     ScopeDisagrees: Mismatch => "scope-disagrees",
         "another tenant's scope is active", "Use the context of the active scope.";
+    /// A statement changed whose transaction it is, or ended it.
+    BindingLost: Mismatch => "binding-lost",
+        "the transaction is no longer bound to its tenant",
+        "Do not set the tenant or end the transaction in a statement.";
     /// The directory does not have the tenant.
     UnknownTenant: NotAllowed => "unknown-tenant",
         "the tenant does not exist", "Ask the operator to create the tenant.";
+    /// A policy of the database forbids a row that was to be written: it is another tenant's.
+    RowForbidden: NotAllowed => "row-forbidden",
+        "a row of another tenant was to be written", "Write the tenant's own rows only.";
     /// The directory gives the tenant a tier that the application did not declare.
     UnknownTier: NotAllowed => "unknown-tier",
         "the tenant has a tier that is not declared", "Ask the operator to mend the tenant's tier.";
     /// A capability that was not declared, or not for this.
     CapabilityNotGranted: NotAllowed => "capability-not-granted",
         "the capability is not granted", "Declare the capability where the authority is built.";
+    /// A grant that would last longer than its capability says.
+    GrantTooLong: NotAllowed => "grant-too-long",
+        "the grant would last too long", "Ask for no longer than the capability lasts.";
     /// A call to a host outside the trust domain.
     OutsideTrustDomain: NotAllowed => "outside-trust-domain",
         "the host is outside the trust domain", "Declare the host, or call it without a tenant's identity.";
@@ -301,6 +311,9 @@ reasons! {
     /// The process has too much to do.
     LoadShed: Overloaded => "load-shed",
         "the service has too much to do", "Try again later.";
+    /// Too many tokens wait to be checked.
+    TooManyChecks: Overloaded => "too-many-checks",
+        "too many tokens wait to be checked", "Wait as told, then try again.";
     /// A dependency is failing for this tenant or for all.
     DependencyFailing: CircuitOpen => "dependency-failing",
         "something that this needs is failing", "Try again later.";

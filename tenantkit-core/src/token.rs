@@ -32,7 +32,7 @@ mod key_set;
 mod mint;
 mod terms;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use self::claims::Expected;
 pub use self::{
@@ -43,7 +43,7 @@ pub use self::{
 use crate::{
     Claim, Identity, IdentitySource, InvalidText, Presented, Reason, Source, Text, UnixTime,
     jws::{
-        Compact, Header,
+        Compact, Fault, Header,
         budget::FailureBudget,
         cache::{Verified, VerifiedCache},
         claims::Bounds,
@@ -154,15 +154,16 @@ impl TxnTokens {
     ///
     /// Why it does not hold.
     pub fn verify(&self, token: &str, now: UnixTime) -> Result<Arc<Identity>, Reason> {
-        self.verify_from(None, token, now)
+        self.verified(None, token, now).map_err(|fault| fault.reason)
     }
 
-    fn verify_from(
+    /// Where nothing was presented, no listener bounds what is checked.
+    fn verified(
         &self,
-        peer: Option<SocketAddr>,
+        presented: Option<&Presented<'_>>,
         token: &str,
         now: UnixTime,
-    ) -> Result<Arc<Identity>, Reason> {
+    ) -> Result<Arc<Identity>, Fault> {
         if let Some(known) = self.cache.get(token)
             && known.generation == self.keys.load().generation
         {
@@ -170,7 +171,7 @@ impl TxnTokens {
             return Ok(known.identity);
         }
         let token: Arc<str> = token.into();
-        let verified = self.examine(peer, &token, now)?;
+        let verified = self.examine(presented, &token, now)?;
         let identity = Arc::clone(&verified.identity);
         self.cache.insert(token, verified);
         Ok(identity)
@@ -178,22 +179,22 @@ impl TxnTokens {
 
     fn examine(
         &self,
-        peer: Option<SocketAddr>,
+        presented: Option<&Presented<'_>>,
         token: &Arc<str>,
         now: UnixTime,
-    ) -> Result<Verified, Reason> {
+    ) -> Result<Verified, Fault> {
         let compact = Compact::split(token)?;
         let header = compact.header()?;
         let header = Header::read(&header)?;
         if header.typ() != Some(TYP) {
-            return Err(Reason::WrongTokenType);
+            return Err(Reason::WrongTokenType.into());
         }
         let keys = self.keys.load();
         let key = header.kid().and_then(|kid| keys.get(kid)).ok_or(Reason::UnknownKey)?;
         let terms = key.terms();
         let is_in_terms = terms.key_use() == KeyUse::Txn && terms.window().contains(now);
         if !is_in_terms || !header.is_signed_by(key.algorithm()) {
-            return Err(Reason::UnknownKey);
+            return Err(Reason::UnknownKey.into());
         }
         let expected = Expected {
             trust_domain: &self.trust_domain,
@@ -201,12 +202,21 @@ impl TxnTokens {
             bounds: &self.bounds,
         };
         // An old token whose signature holds costs as much as a forged one, each time.
-        let (identity, validity) = self.budget.spend(peer, now, || {
+        let check = || {
             compact.verify(&key.key)?;
             let read = claims::read(&compact.claims()?, Arc::clone(token), &expected)?;
             read.1.check(now, &self.bounds)?;
             Ok(read)
-        })?;
+        };
+        let (identity, validity) = match presented {
+            Some(presented) => {
+                let peer = presented.peer().addr;
+                self.budget.check(peer, now)?;
+                presented
+                    .costly(|| check().inspect_err(|_: &Fault| self.budget.charge(peer, now)))?
+            }
+            None => check()?,
+        };
         Ok(Verified {
             identity: Arc::new(identity),
             validity,
@@ -228,7 +238,8 @@ impl IdentitySource for TxnTokens {
 
     fn claim(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Claim>, Reason> {
         let Some(token) = presented.header(HEADER) else { return Ok(None) };
-        let identity = self.verify_from(presented.peer().addr, token, now)?;
+        let identity = self.verified(Some(presented), token, now);
+        let identity = identity.map_err(|fault| presented.blame(fault))?;
         Ok(Some(Claim::Establishes(identity)))
     }
 }

@@ -4,6 +4,8 @@
 
 #[path = "tokens/bearer.rs"]
 mod bearer;
+#[path = "tokens/blame.rs"]
+mod blame;
 #[path = "tokens/budget.rs"]
 mod budget;
 #[path = "tokens/cache.rs"]

@@ -27,6 +27,8 @@ pub struct AuditEvent {
     pub transaction: Option<Text>,
     /// What proved the tenant.
     pub source: Option<Source>,
+    /// The claim of a token that is missing or wrong: its name, never its value.
+    pub claim: Option<&'static str>,
     /// The far end.
     pub peer: Option<SocketAddr>,
     /// The capability that was asked for or used.
@@ -85,6 +87,7 @@ impl AuditEvent {
             workload: None,
             transaction: None,
             source: None,
+            claim: None,
             peer: None,
             capability: None,
             why: None,
@@ -124,6 +127,10 @@ impl AuditEvent {
     #[must_use]
     pub fn from(self, peer: Option<SocketAddr>) -> Self {
         Self { peer, ..self }
+    }
+
+    pub(crate) fn blaming(self, claim: Option<&'static str>) -> Self {
+        Self { claim, ..self }
     }
 
     /// With the tenant that is acted on.

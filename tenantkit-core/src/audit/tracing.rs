@@ -37,6 +37,7 @@ macro_rules! emit {
             workload = event.workload.as_deref(),
             transaction = event.transaction.as_deref(),
             source = event.source.map(Source::as_str),
+            claim = event.claim,
             peer = event.peer.map(display),
             capability = event.capability,
             why = event.why.as_ref().map(debug),

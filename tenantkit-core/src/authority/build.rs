@@ -1,12 +1,15 @@
 //! [`AuthorityBuilder`]: keys and policies, once at start.
 
 use std::{
-    num::NonZeroU32,
+    num::{NonZeroU32, NonZeroUsize},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use super::{Authority, Capability, DangerousBuilder, Inner, Registered, Role, Transactions};
+use super::{
+    Authority, Capability, DangerousBuilder, Inner, Registered, Role, Transactions,
+    checks::{CheckBounds, Checks, half_the_cores},
+};
 use crate::{
     Asserts, AuditSink, BearerPolicy, Clock, Jwks, Source, SourceSet, SystemClock, TenantDirectory,
     TierSet, TxnTokens,
@@ -40,6 +43,7 @@ pub struct AuthorityBuilder {
     txn_tokens: Option<TxnTokens>,
     sources: Vec<(Box<dyn IdentitySource>, Option<Asserts>)>,
     capabilities: Vec<Capability>,
+    checks: CheckBounds,
     /// What `.dangerous()` was asked for, to be audited before the authority exists.
     pub(super) dangers: Vec<&'static str>,
 }
@@ -108,6 +112,7 @@ impl AuthorityBuilder {
             txn_tokens: None,
             sources: Vec::new(),
             capabilities: Vec::new(),
+            checks: CheckBounds { at_once: half_the_cores(), waiting: 1024, first_lane: 16 },
             dangers: Vec::new(),
         }
     }
@@ -134,6 +139,31 @@ impl AuthorityBuilder {
     #[must_use]
     pub fn bearer_failures_per_second(self, at_most: u32) -> Self {
         Self { bearer_failures: Some(at_most), ..self }
+    }
+
+    /// How many tokens are checked at once in this process. Half of its cores unless told, and at
+    /// least one. Tokens that were checked before do not count.
+    #[must_use]
+    pub fn concurrent_checks(mut self, at_most: NonZeroUsize) -> Self {
+        self.checks.at_once = at_most;
+        self
+    }
+
+    /// How many requests wait in each lane for their token to be checked. 1024 unless told; beyond it
+    /// they are refused, [`Overloaded`](crate::RefusalCode::Overloaded).
+    #[must_use]
+    pub fn waiting_checks(mut self, at_most: usize) -> Self {
+        self.checks.waiting = at_most;
+        self
+    }
+
+    /// From how many checks on that failed, or are not done yet, the others of a peer take the second
+    /// lane for the rest of the second. 16 unless told; checks that hold do not count. Nobody is
+    /// refused for it.
+    #[must_use]
+    pub fn second_lane_after(mut self, checks: u32) -> Self {
+        self.checks.first_lane = checks;
+        self
     }
 
     /// Verifies transaction tokens, and mints them where there is a signing key:
@@ -244,6 +274,7 @@ impl AuthorityBuilder {
             headers,
             txn_tokens: self.txn_tokens,
             capabilities: self.capabilities,
+            checks: Checks::new(self.checks),
             transactions: Transactions { prefix: random()?, next: AtomicU64::new(0) },
         })))
     }

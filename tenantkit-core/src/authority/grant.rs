@@ -126,8 +126,10 @@ impl Authority {
         grant: Grant,
     ) -> Result<Arc<Granted>, Refusal> {
         let declared = self.0.capabilities.contains(&capability) && capability.kind == kind;
-        let refused = if !declared || grant.lasts > capability.at_most {
+        let refused = if !declared {
             Some(Reason::CapabilityNotGranted)
+        } else if grant.lasts > capability.at_most {
+            Some(Reason::GrantTooLong)
         } else if in_a_scope() {
             Some(Reason::ScopeDisagrees)
         } else {

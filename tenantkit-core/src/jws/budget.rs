@@ -1,4 +1,5 @@
-//! [`FailureBudget`]: how much of this process's time a peer may spend on tokens that do not hold.
+//! [`PeerCounts`]: how often the tokens of a peer did not hold, and [`FailureBudget`], which refuses
+//! for it.
 
 use std::{
     collections::hash_map::RandomState,
@@ -16,22 +17,77 @@ use crate::{Reason, UnixTime};
 /// Peers share so many counters.
 const SLOTS: usize = 4096;
 
+/// Counts for each peer what happened within a second.
+///
+/// Memory is fixed: a peer (an IPv4 address, or the /64 of an IPv6 address; all that are not known are
+/// one) has one of 4096 counters, which a key of this process chooses, so two peers meet in one
+/// rarely, and not by their choice.
+pub(crate) struct PeerCounts {
+    slots: Box<[AtomicU64]>,
+    hasher: RandomState,
+}
+
+impl PeerCounts {
+    pub(crate) fn new() -> Self {
+        let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
+        Self { slots, hasher: RandomState::new() }
+    }
+
+    /// How often it happened in this second.
+    pub(crate) fn count(&self, peer: Option<SocketAddr>, now: UnixTime) -> u32 {
+        let (second, count) = parts(self.slot(peer).load(Ordering::Relaxed));
+        if second == this(now) { count } else { 0 }
+    }
+
+    /// Counts one more, and tells how often it happened before.
+    pub(crate) fn add(&self, peer: Option<SocketAddr>, now: UnixTime) -> u32 {
+        let this = this(now);
+        let mut before = 0;
+        let _ = self.slot(peer).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| {
+            let (second, count) = parts(slot);
+            before = if second == this { count } else { 0 };
+            Some(u64::from(this) << 32 | u64::from(before.saturating_add(1)))
+        });
+        before
+    }
+
+    /// Takes back what was counted at `then`, unless its second is over.
+    pub(crate) fn take_back(&self, peer: Option<SocketAddr>, then: UnixTime) {
+        let _ = self.slot(peer).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| {
+            let (second, count) = parts(slot);
+            (second == this(then) && count > 0).then(|| slot - 1)
+        });
+    }
+
+    fn slot(&self, peer: Option<SocketAddr>) -> &AtomicU64 {
+        let network = peer.map(|peer| match peer.ip().to_canonical() {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
+        });
+        #[expect(clippy::cast_possible_truncation, reason = "only its low bits count")]
+        let at = self.hasher.hash_one(network) as usize % SLOTS;
+        &self.slots[at]
+    }
+}
+
+impl fmt::Debug for PeerCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerCounts").finish_non_exhaustive()
+    }
+}
+
 /// Counts, for each peer and second, the tokens that did not hold once their signature was looked at.
 /// Past the bound the peer's tokens are refused without a look, until the second is over; what is in
 /// the cache is not affected, and neither is another peer.
 ///
 /// It is off unless asked for: behind a proxy all share the proxy's counter, and one of them could
 /// have the others refused. For the same reason a peer that is not known is never refused by it.
-///
-/// Memory is fixed: a peer (an IPv4 address, or the /64 of an IPv6 address) has one of 4096 counters,
-/// which a key of this process chooses, so two peers meet in one rarely, and not by their choice.
 #[derive(Debug, Clone)]
-pub(crate) struct FailureBudget(Option<Counters>);
+pub(crate) struct FailureBudget(Option<Counted>);
 
-#[derive(Clone)]
-struct Counters {
-    slots: Arc<[AtomicU64]>,
-    hasher: RandomState,
+#[derive(Debug, Clone)]
+struct Counted {
+    peers: Arc<PeerCounts>,
     per_second: u32,
 }
 
@@ -40,54 +96,24 @@ impl FailureBudget {
     pub(crate) const OFF: Self = Self(None);
 
     pub(crate) fn new(per_second: u32) -> Self {
-        let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
-        Self(Some(Counters { slots, hasher: RandomState::new(), per_second }))
+        Self(Some(Counted { peers: Arc::new(PeerCounts::new()), per_second }))
     }
 
-    /// Verifies, unless the peer has nothing left; a failure is charged to it.
-    pub(crate) fn spend<T>(
-        &self,
-        peer: Option<SocketAddr>,
-        now: UnixTime,
-        verify: impl FnOnce() -> Result<T, Reason>,
-    ) -> Result<T, Reason> {
-        let (Some(counters), Some(peer)) = (&self.0, peer) else { return verify() };
-        let slot = counters.slot(peer);
-        counters.check(slot, now)?;
-        verify().inspect_err(|_| charge(slot, now))
-    }
-}
-
-impl Counters {
-    fn check(&self, slot: &AtomicU64, now: UnixTime) -> Result<(), Reason> {
-        let (second, failed) = parts(slot.load(Ordering::Relaxed));
-        let is_spent = second == this(now) && failed >= self.per_second;
-        if is_spent { Err(Reason::LoadShed) } else { Ok(()) }
+    /// Refuses a peer that has nothing left.
+    pub(crate) fn check(&self, peer: Option<SocketAddr>, now: UnixTime) -> Result<(), Reason> {
+        match &self.0 {
+            Some(it) if peer.is_some() && it.peers.count(peer, now) >= it.per_second => {
+                Err(Reason::LoadShed)
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn slot(&self, peer: SocketAddr) -> &AtomicU64 {
-        let network = match peer.ip().to_canonical() {
-            IpAddr::V4(v4) => u128::from(v4.to_bits()),
-            IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "only its low bits count")]
-        let at = self.hasher.hash_one(network) as usize % SLOTS;
-        &self.slots[at]
-    }
-}
-
-fn charge(slot: &AtomicU64, now: UnixTime) {
-    let this = this(now);
-    let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| {
-        let (second, failed) = parts(slot);
-        let failed = if second == this { failed.saturating_add(1) } else { 1 };
-        Some(u64::from(this) << 32 | u64::from(failed))
-    });
-}
-
-impl fmt::Debug for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Counters").field("per_second", &self.per_second).finish_non_exhaustive()
+    /// Charges a failure.
+    pub(crate) fn charge(&self, peer: Option<SocketAddr>, now: UnixTime) {
+        if let Some(counted) = &self.0 {
+            counted.peers.add(peer, now);
+        }
     }
 }
 

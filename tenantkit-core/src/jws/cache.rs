@@ -8,7 +8,10 @@ use std::{
 
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
-use super::claims::{Bounds, Validity};
+use super::{
+    Fault,
+    claims::{Bounds, Validity},
+};
 use crate::{Identity, Reason, UnixTime};
 
 /// What a token weighs besides its text: what was read from it, and the cache's own part.
@@ -43,11 +46,11 @@ pub(crate) struct Verified {
 impl Verified {
     /// Everything that may be different from when the signature was checked, but for the keys: whoever
     /// asks may share the cache with one who accepts more.
-    pub(crate) fn recheck(&self, now: UnixTime, bounds: &Bounds) -> Result<(), Reason> {
+    pub(crate) fn recheck(&self, now: UnixTime, bounds: &Bounds) -> Result<(), Fault> {
         if !self.key.contains(now) {
-            return Err(Reason::UnknownKey);
+            return Err(Reason::UnknownKey.into());
         }
-        self.validity.bounded(bounds)?.check(now, bounds)
+        Ok(self.validity.bounded(bounds)?.check(now, bounds)?)
     }
 }
 

@@ -7,7 +7,10 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-use super::json::{Str, given};
+use super::{
+    Fault,
+    json::{Str, given},
+};
 use crate::{Reason, Scopes, Subject, Text, UnixTime};
 
 /// `aud`: one, or several.
@@ -70,20 +73,23 @@ pub(crate) struct Actor<'a> {
 }
 
 impl Actor<'_> {
-    pub(crate) fn subject(&self, otherwise: &Text) -> Result<Subject, Reason> {
-        let issuer = self.iss.as_deref().map_or_else(|| Ok(otherwise.clone()), text)?;
-        Ok(Subject::new(issuer, text(&self.sub)?))
+    pub(crate) fn subject(&self, name: &'static str, otherwise: &Text) -> Result<Subject, Fault> {
+        let issuer = match self.iss.as_deref() {
+            Some(issuer) => text(name, issuer)?,
+            None => otherwise.clone(),
+        };
+        Ok(Subject::new(issuer, text(name, &self.sub)?))
     }
 }
 
 /// A claim that must be a short text.
-pub(crate) fn text(claim: &str) -> Result<Text, Reason> {
-    Text::new(claim).map_err(|_| Reason::BadClaim)
+pub(crate) fn text(name: &'static str, claim: &str) -> Result<Text, Fault> {
+    Text::new(claim).map_err(|_| Fault::claim(name))
 }
 
 /// A list of scopes, which may be empty.
-pub(crate) fn scopes(claim: &str) -> Result<Scopes, Reason> {
-    Scopes::new(claim).map_err(|_| Reason::BadClaim)
+pub(crate) fn scopes(name: &'static str, claim: &str) -> Result<Scopes, Fault> {
+    Scopes::new(claim).map_err(|_| Fault::claim(name))
 }
 
 /// How long tokens of an issuer may live, and how far its clock may be ahead.
@@ -115,10 +121,10 @@ impl Validity {
     }
 
     /// What holds once and for all.
-    pub(crate) fn bounded(self, bounds: &Bounds) -> Result<Self, Reason> {
+    pub(crate) fn bounded(self, bounds: &Bounds) -> Result<Self, Fault> {
         let lifetime = self.expires.since(self.issued);
         if lifetime.is_zero() || lifetime > bounds.max_lifetime {
-            return Err(Reason::BadClaim);
+            return Err(Fault::claim("exp"));
         }
         Ok(self)
     }

@@ -54,7 +54,8 @@ fn what_was_not_declared_or_is_of_another_kind_or_too_long_is_not_granted() {
     assert_eq!(system(forged, 1), refused);
     assert_eq!(system(World::SUPPORT, 1), refused);
     assert_eq!(cross(World::MIGRATE, 1), refused);
-    assert_eq!(system(World::MIGRATE, 61), refused);
+    assert_eq!(system(World::MIGRATE, 61), Err(Reason::GrantTooLong));
+    assert_eq!(Reason::GrantTooLong.code(), RefusalCode::NotAllowed);
     assert_eq!(Reason::CapabilityNotGranted.code(), RefusalCode::NotAllowed);
     let events = world.sink.events();
     assert_eq!(events.len(), 5);

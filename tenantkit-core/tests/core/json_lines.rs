@@ -62,6 +62,7 @@ fn every_field_is_written_under_its_documented_name() {
     event.workload = Some("edge".parse().unwrap());
     event.transaction = Some("t-1".parse().unwrap());
     event.source = Some(Source::Grant("support-search"));
+    event.claim = Some("aud");
     event.peer = Some("192.0.2.1:443".parse().unwrap());
     event.why = Some("ticket 7".parse().unwrap());
     event.expires = Some(UnixTime::from_millis(1_800_000_900_250));
@@ -78,7 +79,7 @@ fn every_field_is_written_under_its_documented_name() {
             "at": "2027-01-15T08:00:00.000Z", "action": "granted", "tenant": "acme",
             "subject": {"iss": "https://id.example", "sub": "ann"},
             "actor": {"iss": "https://id.example", "sub": "bob"},
-            "workload": "edge", "transaction": "t-1", "source": "support-search",
+            "workload": "edge", "transaction": "t-1", "source": "support-search", "claim": "aud",
             "peer": "192.0.2.1:443", "capability": "support-search", "why": "ticket 7",
             "expires": "2027-01-15T08:15:00.250Z",
         }),

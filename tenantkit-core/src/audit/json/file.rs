@@ -1,8 +1,9 @@
 //! [`LogFile`]: a file that is appended to, bounded, rotated, and opened anew after an error.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
+    mem,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -22,6 +23,8 @@ pub(super) struct LogFile {
     path: PathBuf,
     limits: Limits,
     open: Option<Open>,
+    /// Something was appended to a handle that was closed before it was synced.
+    unsure: bool,
     /// The last time that it could not be opened or rotated.
     failed: Option<Instant>,
 }
@@ -33,6 +36,8 @@ struct Open {
     regular: bool,
     /// The last line was not written to its end.
     torn: bool,
+    /// Something was appended since the last sync.
+    unsynced: bool,
 }
 
 /// How much was written before it failed.
@@ -43,13 +48,7 @@ pub(super) struct Failed {
 impl LogFile {
     pub(super) fn open(path: PathBuf, limits: Limits) -> io::Result<Self> {
         let open = Some(Open::new(&path)?);
-        Ok(Self { path, limits, open, failed: None })
-    }
-
-    /// Closes it, so that the next use opens what is at the path then.
-    pub(super) fn close(&mut self) {
-        self.open = None;
-        self.failed = None;
+        Ok(Self { path, limits, open, unsure: false, failed: None })
     }
 
     /// Appends. All of it, whatever the limits say.
@@ -62,14 +61,20 @@ impl LogFile {
         })
     }
 
-    /// Waits until everything that was appended is on the disk. After an error nobody knows what is:
-    /// the same handle is never asked twice.
+    /// Waits until everything that was appended to the file as it is open now is on the disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let outcome = match &self.open {
-            Some(open) => open.file.sync_data(),
-            None => Ok(()),
-        };
-        outcome.inspect_err(|_| self.broken())
+        let outcome = self.open.as_mut().map_or(Ok(()), Open::sync);
+        outcome.inspect_err(|_| {
+            self.unsure = true;
+            self.broken();
+        })
+    }
+
+    /// The same for everything that was appended since it was asked last. It fails once for each time
+    /// that a file had to be left before it was on the disk.
+    pub(super) fn sync_all(&mut self) -> io::Result<()> {
+        let here = self.sync();
+        if mem::take(&mut self.unsure) { Err(io::ErrorKind::Other.into()) } else { here }
     }
 
     /// Whether `more` bytes fit, in this file or in the one that it is rotated to.
@@ -80,7 +85,7 @@ impl LogFile {
         if self.is_waiting() {
             return false;
         }
-        // It may be closed, or somebody may have truncated it.
+        // It may be closed, or somebody may have truncated it or moved it away.
         let measured = self.opened().and_then(Open::measure);
         let roomy = match measured {
             Ok(()) if self.fits(more) => Ok(()),
@@ -97,10 +102,10 @@ impl LogFile {
     pub(super) fn spares_the_reserve(&mut self, more: usize) -> bool {
         let half = self.limits.max_bytes / 2;
         let within = |open: &Open| !open.regular || open.len.saturating_add(more as u64) <= half;
-        let Some(open) = &mut self.open else { return true };
-        // Somebody may have truncated it.
+        let Some(open) = &self.open else { return true };
+        // Somebody may have truncated it or moved it away.
         within(open)
-            || (open.measure().is_ok() && within(open))
+            || self.opened().is_ok_and(|open| open.measure().is_ok() && within(open))
             || self.free_place().is_ok_and(|free| free.is_some())
     }
 
@@ -121,11 +126,23 @@ impl LogFile {
     }
 
     fn broken(&mut self) {
-        self.open = None;
+        self.leave();
         self.failed = Some(Instant::now());
     }
 
+    /// Closes it. What was appended goes to the disk first, because no later sync reaches it.
+    fn leave(&mut self) {
+        if let Some(mut open) = self.open.take() {
+            self.unsure |= open.sync().is_err();
+        }
+    }
+
+    /// The file at the path: opened, if it is not, and opened anew, if somebody has moved away or
+    /// deleted the one that is. What is committed must be where it is looked for.
     fn opened(&mut self) -> io::Result<&mut Open> {
+        if self.open.as_ref().is_some_and(|open| !open.is_at(&self.path)) {
+            self.leave();
+        }
         match &mut self.open {
             Some(open) => Ok(open),
             closed => Ok(closed.insert(Open::new(&self.path)?)),
@@ -140,14 +157,16 @@ impl LogFile {
             fs::rename(self.place(place), self.place(place + 1))?;
         }
         fs::rename(&self.path, self.place(1))?;
-        self.open = None;
+        self.leave();
         self.opened().map(|_| ())
     }
 
     fn free_place(&self) -> io::Result<Option<u32>> {
         for place in 1..=self.limits.keep {
-            if !fs::exists(self.place(place))? {
-                return Ok(Some(place));
+            match fs::symlink_metadata(self.place(place)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(place)),
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
@@ -181,7 +200,20 @@ impl Open {
             #[cfg(unix)]
             File::open(folder(path))?.sync_all()?;
         }
-        Ok(Self { file, len, regular, torn })
+        Ok(Self { file, len, regular, torn, unsynced: false })
+    }
+
+    /// Whether it is what the path leads to, as far as that can be seen.
+    fn is_at(&self, path: &Path) -> bool {
+        match fs::metadata(path) {
+            Ok(there) => self.file.metadata().is_ok_and(|here| is_same(&here, &there)),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    /// After an error nobody knows what is on the disk: the same handle is never asked twice.
+    fn sync(&mut self) -> io::Result<()> {
+        if mem::take(&mut self.unsynced) { self.file.sync_data() } else { Ok(()) }
     }
 
     fn measure(&mut self) -> io::Result<()> {
@@ -193,7 +225,7 @@ impl Open {
         if self.torn {
             self.file.write_all(b"\n")?;
             self.len += 1;
-            self.torn = false;
+            (self.torn, self.unsynced) = (false, true);
         }
         while *written < bytes.len() {
             match self.file.write(&bytes[*written..]) {
@@ -201,6 +233,7 @@ impl Open {
                 Ok(more) => {
                     *written += more;
                     self.len += more as u64;
+                    self.unsynced = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -208,6 +241,18 @@ impl Open {
         }
         Ok(())
     }
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Elsewhere an open file cannot be moved away.
+#[cfg(not(unix))]
+const fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 #[cfg(unix)]

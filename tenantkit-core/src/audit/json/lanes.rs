@@ -26,21 +26,21 @@ pub(super) struct Lanes {
 struct State {
     records: VecDeque<AuditEvent>,
     queued: [usize; Kind::COUNT],
+    /// How many records were ever put in.
+    accepted: u64,
     commits: Vec<(AuditEvent, CommitHandle)>,
-    flushes: Vec<CommitHandle>,
+    /// Each with what was accepted before it.
+    flushes: Vec<(u64, CommitHandle)>,
     dropped: Counts,
-    reopen: bool,
     closed: bool,
 }
 
 /// What the writer is to do next.
 pub(super) struct Work {
-    /// Before everything else: the file was moved away.
-    pub(super) reopen: bool,
     pub(super) commits: Vec<(AuditEvent, CommitHandle)>,
     pub(super) dropped: Counts,
     pub(super) records: Vec<AuditEvent>,
-    /// To be answered when all of this is on the disk.
+    /// To be answered when all of this is on the disk, and what was handed out before.
     pub(super) flushes: Vec<CommitHandle>,
     /// There will be nothing after this.
     pub(super) last: bool,
@@ -51,10 +51,10 @@ impl Lanes {
         let state = State {
             records: VecDeque::new(),
             queued: [0; _],
+            accepted: 0,
             commits: Vec::new(),
             flushes: Vec::new(),
             dropped: Counts::NONE,
-            reopen: false,
             closed: false,
         };
         Self { state: Mutex::new(state), work: Condvar::new(), max_records }
@@ -71,6 +71,7 @@ impl Lanes {
         }
         state.queued[Kind::of(&event).place()] += 1;
         state.records.push_back(event);
+        state.accepted += 1;
         drop(state);
         self.work.notify_one();
     }
@@ -93,15 +94,11 @@ impl Lanes {
             return Commit::ready(Err(NotCommitted));
         }
         let (handle, commit) = Commit::pending();
-        state.flushes.push(handle);
+        let before = state.accepted;
+        state.flushes.push((before, handle));
         drop(state);
         self.work.notify_one();
         commit
-    }
-
-    pub(super) fn reopen(&self) {
-        self.lock().reopen = true;
-        self.work.notify_one();
     }
 
     /// Takes nothing more.
@@ -149,7 +146,6 @@ impl State {
             && self.commits.is_empty()
             && self.flushes.is_empty()
             && self.dropped.is_empty()
-            && !self.reopen
             && !self.closed
     }
 
@@ -159,16 +155,16 @@ impl State {
         for event in &records {
             self.queued[Kind::of(event).place()] -= 1;
         }
-        // A flush is for everything before it, so it waits for the last chunk.
-        let drained = self.records.is_empty();
-        let flushes = if drained { mem::take(&mut self.flushes) } else { Vec::new() };
+        // A flush waits for everything before it, and for nothing after it: a flood has no last record.
+        let handed_out = self.accepted - self.records.len() as u64;
+        let due = self.flushes.partition_point(|(before, _)| *before <= handed_out);
+        let flushes = self.flushes.drain(..due).map(|(_, handle)| handle).collect();
         Work {
-            reopen: mem::take(&mut self.reopen),
             commits: mem::take(&mut self.commits),
             dropped: self.dropped.take(),
             records,
             flushes,
-            last: self.closed && drained,
+            last: self.closed && self.records.is_empty(),
         }
     }
 }
@@ -256,6 +252,18 @@ mod tests {
             (second.commits.len(), second.records.len(), second.flushes.len()),
             (1, CHUNK, 1)
         );
+    }
+
+    #[test]
+    fn a_flush_does_not_wait_for_what_is_recorded_after_it() {
+        let lanes = Lanes::new(CHUNK * 8);
+        let flood = |events| (0..events).for_each(|_| lanes.record(refused(Reason::Expired)));
+        flood(CHUNK + 1);
+        let _flushed = lanes.flush();
+        flood(CHUNK - 1);
+        assert_eq!(lanes.next(None).flushes.len(), 0);
+        flood(CHUNK);
+        assert_eq!(lanes.next(None).flushes.len(), 1);
     }
 
     #[test]

@@ -51,6 +51,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<Display<Name>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<Display<Name>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<Display<SocketAddr>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     capability: Option<Display<Name>>,
@@ -82,6 +84,7 @@ impl<'a> Line<'a> {
             workload: event.workload.as_ref(),
             transaction: event.transaction.as_ref(),
             source: event.source.map(Source::as_str).map(Name::display),
+            claim: event.claim.map(Name::display),
             peer: event.peer.map(Display),
             capability: event.capability.map(Name::display),
             why: event.why.as_ref(),

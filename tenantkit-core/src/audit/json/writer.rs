@@ -1,6 +1,10 @@
 //! [`Writer`]: the thread that writes.
 
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use super::{
     counts::Counts,
@@ -47,9 +51,6 @@ impl Writer {
     }
 
     fn work(&mut self, work: Work) {
-        if work.reopen {
-            self.file.close();
-        }
         if !work.flushes.is_empty() {
             self.file.retry();
         }
@@ -59,7 +60,7 @@ impl Writer {
         self.record(owed.events());
         self.record(work.records.into_iter());
         if !work.flushes.is_empty() {
-            let written = self.owed.is_empty() && self.file.sync().is_ok();
+            let written = self.owed.is_empty() && self.file.sync_all().is_ok();
             answer(work.flushes, written);
         }
     }
@@ -145,6 +146,9 @@ impl Drop for Abandons {
 
 fn answer(handles: impl IntoIterator<Item = CommitHandle>, durable: bool) {
     for handle in handles {
-        handle.finish(if durable { Ok(()) } else { Err(NotCommitted) });
+        // It wakes somebody: foreign code, whose panic is no reason to write nothing ever after.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            handle.finish(if durable { Ok(()) } else { Err(NotCommitted) });
+        }));
     }
 }
