@@ -102,7 +102,7 @@ impl Circuit {
         }
         match (&mut self.phase, outcome) {
             (Phase::Closed(counts), Outcome::Success) => {
-                counts.add(half(now, policy.window), SUCCESS)
+                counts.add(half(now, policy.window), SUCCESS);
             }
             (Phase::Closed(counts), Outcome::Failure) => {
                 let half = half(now, policy.window);

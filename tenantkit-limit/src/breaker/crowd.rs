@@ -66,13 +66,11 @@ const fn parity(half: u64) -> usize {
     half as usize % 2
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only its high bits count")]
 const fn place(hash: u64) -> usize {
     (hash >> 32) as usize % SLOTS
 }
 
 /// The tally of a slot, if it is of that half.
-#[expect(clippy::cast_possible_truncation, reason = "24 bits each")]
 const fn unpack(packed: u64, half: u64) -> Tally {
     if packed >> 48 == half & 0xFFFF {
         Tally { calls: (packed >> 24 & COUNT) as u32, bad: (packed & COUNT) as u32 }
