@@ -1,8 +1,8 @@
-//! Which protocol a request speaks, and so how it is refused.
+//! Which protocol a request or an answer speaks, and so how it is refused or cut.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 
-/// What a request speaks.
+/// What a request or an answer speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http,
@@ -12,6 +12,13 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
+    /// Tells it of a request. All of gRPC is `POST`; another method is not, whatever it says of its
+    /// content: a refusal over gRPC is a 200, and a proxy that asks on behalf of somebody (`auth_request`
+    /// of nginx, say, always with `GET`) would take that for a yes.
+    pub(crate) fn asked<B>(request: &Request<B>) -> Self {
+        if request.method() == Method::POST { Self::of(request.headers()) } else { Self::Http }
+    }
+
     /// Tells it from the content type.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Self::Http };
@@ -45,6 +52,21 @@ fn is_a(value: &[u8], media_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_post_is_grpc() {
+        for (method, protocol) in [
+            (Method::POST, Protocol::Grpc),
+            (Method::GET, Protocol::Http),
+            (Method::HEAD, Protocol::Http),
+            (Method::OPTIONS, Protocol::Http),
+        ] {
+            let request = Request::builder().method(method).header("content-type", GRPC);
+            assert_eq!(Protocol::asked(&request.body(()).unwrap()), protocol);
+        }
+    }
+
+    const GRPC: &str = "application/grpc";
 
     fn of(content_type: &'static str) -> Protocol {
         let mut headers = HeaderMap::new();

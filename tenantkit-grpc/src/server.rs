@@ -30,7 +30,8 @@
 //! assert_eq!(refused.status(), 401);
 //! assert_eq!(refused.headers()["content-type"], "application/problem+json");
 //!
-//! let nobody = Request::builder().header("content-type", "application/grpc").body(String::new())?;
+//! let nobody = Request::post("/acmedocs.v1.Documents/Get").header("content-type", "application/grpc");
+//! let nobody = nobody.body(String::new())?;
 //! let refused = block_on(service.oneshot(nobody))?;
 //! assert_eq!(refused.status(), 200);
 //! assert_eq!(refused.headers()["grpc-status"], "16"); // UNAUTHENTICATED
@@ -41,8 +42,13 @@
 //!
 //! A handler that is at work may finish, and its body goes on for the authority's
 //! [grace](tenantkit_core::Authority::grace); then no frame passes ([`TenantBody`]), and with the
-//! feature `tokio` it is dropped whether or not the caller reads. What the caller uploads is cut alike, where the request's body is axum's or tonic's and the feature
-//! of that name is on.
+//! feature `tokio` it is dropped whether or not the caller reads. What the caller uploads is cut alike,
+//! where the request's body is axum's or tonic's and the feature of that name is on.
+//!
+//! # What is not looked at
+//!
+//! Identity is read from the head of a request and nowhere else: trailers are never identity, and
+//! nothing waits for them. No method is exempt, `OPTIONS` and `CONNECT` included.
 
 mod ahead;
 #[cfg(any(feature = "axum", feature = "tonic"))]
@@ -51,6 +57,7 @@ mod body;
 mod deadline;
 mod flight;
 mod future;
+mod host;
 mod layer;
 mod peer;
 mod service;

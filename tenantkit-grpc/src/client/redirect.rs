@@ -77,7 +77,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let protocol = Protocol::of(request.headers());
+        let protocol = Protocol::asked(&request);
         let admitted = self.outbound.admit(&request).and_then(|context| context.scope(()));
         match admitted {
             Ok(mut scope) => {

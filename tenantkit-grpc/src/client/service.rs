@@ -40,7 +40,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let protocol = Protocol::of(request.headers());
+        let protocol = Protocol::asked(&request);
         match self.outbound.send(&mut request, self.elsewhere) {
             Ok(()) => ResponseFuture::calling(self.inner.call(request)),
             Err(refusal) => ResponseFuture::refused(refusal, protocol),

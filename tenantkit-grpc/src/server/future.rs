@@ -40,7 +40,6 @@ enum State<F> {
         work: Scoped<F>,
         span: Span,
         deadline: Option<Deadline>,
-        protocol: Protocol,
     },
 }
 
@@ -53,13 +52,8 @@ impl<F> ResponseFuture<F> {
         Self(State::Refused(refusal, protocol, challenge))
     }
 
-    pub(super) const fn working(
-        work: Scoped<F>,
-        span: Span,
-        deadline: Deadline,
-        protocol: Protocol,
-    ) -> Self {
-        Self(State::Working { work, span, deadline: Some(deadline), protocol })
+    pub(super) const fn working(work: Scoped<F>, span: Span, deadline: Deadline) -> Self {
+        Self(State::Working { work, span, deadline: Some(deadline) })
     }
 }
 
@@ -75,20 +69,21 @@ where
             StateProjection::Refused(refusal, protocol, challenge) => {
                 Poll::Ready(Ok(refuse(refusal, *protocol, *challenge)))
             }
-            StateProjection::Working { mut work, span, deadline, protocol } => {
+            StateProjection::Working { mut work, span, deadline } => {
                 let answer = ready!(span.within(|| work.as_mut().poll(cx)))?;
                 let Some(deadline) = deadline.take() else {
                     panic!("polled after it was ready");
                 };
                 let (mut head, body) = answer.into_parts();
-                if *protocol == Protocol::Http && !head.headers.contains_key(header::CACHE_CONTROL)
-                {
+                // The answer's own, whatever the caller called its request.
+                let protocol = Protocol::of(&head.headers);
+                if protocol == Protocol::Http && !head.headers.contains_key(header::CACHE_CONTROL) {
                     // What one tenant was told is not for a cache that others share.
                     let private = HeaderValue::from_static("private");
                     head.headers.insert(header::CACHE_CONTROL, private);
                 }
                 let flight = Flight::new(work.then(|| body), deadline);
-                let body = TenantBody::working(flight, span.clone(), *protocol, cx);
+                let body = TenantBody::working(flight, span.clone(), protocol, cx);
                 Poll::Ready(Ok(Response::from_parts(head, body)))
             }
         }

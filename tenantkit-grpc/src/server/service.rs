@@ -6,14 +6,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Request, Response};
 use http_body::Body;
-use tenantkit_core::{
-    AuditAction, AuditEvent, Door, Inbound, Listener, Reason, Refusal, TenantContext,
-};
+use tenantkit_core::{AuditAction, AuditEvent, Door, Inbound, Listener, Refusal, TenantContext};
 use tower_service::Service;
 
-use super::{ResponseFuture, TenantBody, deadline::Deadline, peer, span::Span, upload};
+use super::{ResponseFuture, TenantBody, deadline::Deadline, host, peer, span::Span, upload};
 use crate::{BoxError, protocol::Protocol, refusal::Challenge};
 
 /// What a [`TenantLayer`](super::TenantLayer) makes of a service.
@@ -31,7 +29,7 @@ impl<S> TenantService<S> {
 
     fn identify<B>(&self, request: &Request<B>) -> Result<TenantContext, Refusal> {
         let peer = peer::of(request.extensions());
-        let host = host(request).map_err(|reason| {
+        let host = host::of(request).map_err(|reason| {
             let refusal = Refusal::new(reason, Door::Request);
             let authority = self.listener.authority();
             let event = AuditEvent::new(authority.now(), AuditAction::Refused(refusal));
@@ -59,7 +57,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let protocol = Protocol::of(request.headers());
+        let protocol = Protocol::asked(&request);
         let scoped = self.identify(&request).and_then(|context| {
             let scope = context.scope(())?;
             Ok((context, scope))
@@ -75,25 +73,6 @@ where
         request.extensions_mut().insert(context);
         let inner = &mut self.inner;
         let work = Pin::new(&mut scope).then(|| span.within(|| inner.call(request)));
-        ResponseFuture::working(work, span, deadline, protocol)
-    }
-}
-
-/// The host that was asked for: the URI's, or that of the header. Two that differ are a refusal,
-/// because another hop may have read the other one.
-fn host<B>(request: &Request<B>) -> Result<Option<&str>, Reason> {
-    let mut headers = request.headers().get_all(header::HOST).iter();
-    let header = match headers.next() {
-        Some(host) => Some(host.to_str().map_err(|_| Reason::MalformedHeader)?),
-        None => None,
-    };
-    if headers.next().is_some() {
-        return Err(Reason::DuplicateHeader);
-    }
-    match (request.uri().authority(), header) {
-        (Some(uri), Some(header)) if !uri.as_str().eq_ignore_ascii_case(header) => {
-            Err(Reason::DuplicateHeader)
-        }
-        (uri, header) => Ok(uri.map(http::uri::Authority::as_str).or(header)),
+        ResponseFuture::working(work, span, deadline)
     }
 }

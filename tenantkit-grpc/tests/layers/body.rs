@@ -75,10 +75,11 @@ pub(crate) async fn body(
     let telling = Telling { log: Arc::clone(&log), frames, idles };
     let telling = Mutex::new(Some(telling));
     let service = world.inner_layer().layer(service_fn(async |_: Request<Body>| {
-        Ok::<_, Infallible>(Response::new(telling.lock().unwrap().take().unwrap()))
+        let answer = Response::builder().header("content-type", content_type);
+        Ok::<_, Infallible>(answer.body(telling.lock().unwrap().take().unwrap()).unwrap())
     }));
     let token = world.txn_token("acme");
-    let request = request(&[("content-type", content_type), ("txn-token", &token)]);
+    let request = request(&[("txn-token", &token)]);
     (service.oneshot(request).await.unwrap().into_body(), log)
 }
 
@@ -131,6 +132,22 @@ async fn over_grpc_a_body_that_is_cut_ends_with_a_status() {
     assert_eq!(trailers["grpc-status"], "16");
     assert!(trailers.contains_key("grpc-status-details-bin"));
     assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_grpc_is_not_ended_as_one_whatever_its_caller_said() {
+    let world = World::new();
+    let log = Log::default();
+    let service = world.inner_layer().layer(service_fn(async |_: Request<Body>| {
+        let telling = Telling { log: Arc::clone(&log), frames: 100, idles: false };
+        Ok::<_, Infallible>(Response::new(telling))
+    }));
+    let token = world.txn_token("acme");
+    let said = request(&[("content-type", "application/grpc"), ("txn-token", &token)]);
+    let mut body = service.oneshot(said).await.unwrap().into_body();
+    world.clock.advance(LIFE + GRACE);
+    // Trailers would be a clean end, and half an export would be taken for a whole one.
+    assert!(body.frame().await.unwrap().unwrap_err().is::<Cut>());
 }
 
 #[tokio::test]

@@ -58,6 +58,7 @@ fn to(uri: &'static str) -> Request<Body> {
 
 fn grpc() -> Request<Body> {
     let mut request = to("/acmedocs.v1.Documents/Get");
+    *request.method_mut() = http::Method::POST;
     request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
     request
 }

@@ -8,13 +8,16 @@ use std::{
 };
 
 use axum::body::Body;
-use http::{HeaderValue, Request, Response};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use proptest::test_runner::{Config, TestRunner};
 use tenantkit_core::{MAX_IDENTITY_HEADER_LEN, Source, test_util::block_on};
 use tenantkit_grpc::TenantLayer;
 use tower::{ServiceExt, service_fn};
 
-use crate::world::{World, request, text};
+use crate::world::{World, current, request, text};
 
 /// The status and the reason that a request is refused with.
 async fn refused(layer: TenantLayer, request: Request<Body>) -> (u16, String) {
@@ -88,6 +91,47 @@ async fn two_identities_that_disagree_are_refused_whatever_their_order() {
         assert_eq!(answer, (403, "sources-disagree".to_owned()));
     }
     assert_eq!(world.audited().len(), 2);
+}
+
+#[tokio::test]
+async fn no_method_needs_no_identity() {
+    let world = World::new();
+    for method in ["OPTIONS", "HEAD", "CONNECT", "TRACE", "PURGE"] {
+        let mut nobody = request(&[]);
+        *nobody.method_mut() = method.parse().unwrap();
+        let answer = refused(world.inner_layer(), nobody).await;
+        assert_eq!(answer, (401, "no-identity".to_owned()), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_are_never_identity() {
+    let world = World::new();
+    let trailing = |tenant: &str| {
+        let token = world.txn_token(tenant).parse().unwrap();
+        let trailers = [(HeaderName::from_static("txn-token"), token)].into_iter().collect();
+        let frames = [Frame::data("data".into()), Frame::trailers(trailers)];
+        Body::new(StreamBody::new(tokio_stream::iter(frames.map(Ok::<Frame<Bytes>, Infallible>))))
+    };
+    let answer = refused(world.inner_layer(), request(&[]).map(|_| trailing("acme"))).await;
+    assert_eq!(answer, (401, "no-identity".to_owned()));
+
+    let service = world.inner_layer().layer(service_fn(async |request: Request<Body>| {
+        let read = request.into_body().collect().await.unwrap();
+        assert!(read.trailers().is_some());
+        Ok::<_, Infallible>(Response::new(Body::from(current().unwrap())))
+    }));
+    let acme = request(&[("txn-token", &world.txn_token("acme"))]).map(|_| trailing("globex"));
+    assert_eq!(text(service.oneshot(acme).await.unwrap()).await, "acme");
+}
+
+#[tokio::test]
+async fn a_host_that_can_be_read_in_two_ways_is_refused() {
+    let world = World::new();
+    let mut request = request(&[("txn-token", &world.txn_token("acme"))]);
+    *request.uri_mut() = "http://acme.example@globex.example/".parse().unwrap();
+    let answer = refused(world.inner_layer(), request).await;
+    assert_eq!(answer, (401, "malformed-header".to_owned()));
 }
 
 #[tokio::test]

@@ -83,6 +83,20 @@ async fn over_grpc_it_is_a_status_without_a_body_and_never_an_http_error() {
 }
 
 #[tokio::test]
+async fn a_request_that_cannot_be_grpc_is_refused_with_an_http_error_whatever_it_says() {
+    let world = World::new();
+    for method in ["GET", "HEAD", "OPTIONS", "CONNECT"] {
+        for spoken in ["application/grpc", "application/grpc-web", "application/grpc-web-text"] {
+            let mut request = request(&[("content-type", spoken)]);
+            *request.method_mut() = method.parse().unwrap();
+            let refused = answer(world.inner_layer(), request).await;
+            assert_eq!(refused.status(), 401, "{method} {spoken}");
+            assert_eq!(refused.headers()["content-type"], "application/problem+json");
+        }
+    }
+}
+
+#[tokio::test]
 async fn it_never_echoes_what_was_presented_nor_names_a_tenant() {
     let world = World::new();
     let token = world.txn_token("acme");
@@ -131,7 +145,8 @@ async fn with_tonic_web_outside_it_is_plain_grpc_inside() {
         .layer(world.inner_layer())
         .service(service_fn(async |_: Request<tonic::body::Body>| {
             let stream = http_body_util::Full::new(Bytes::from_static(b"frame"));
-            Ok::<_, Infallible>(Response::new(stream))
+            let answer = Response::builder().header("content-type", "application/grpc");
+            Ok::<_, Infallible>(answer.body(stream).unwrap())
         }));
     let call = |token: &str| {
         let request = Request::post("http://acmedocs.example/acmedocs.v1.Documents/Watch")

@@ -136,6 +136,10 @@ async fn an_answer_is_private_unless_its_handler_says_otherwise() {
 
     let answer = app.clone().oneshot(request(&[("txn-token", &token)])).await.unwrap();
     assert_eq!(answer.headers()["cache-control"], "private");
+    // A caller who calls its request gRPC does not take that away.
+    let said = request(&[("txn-token", &token), ("content-type", "application/grpc")]);
+    let answer = app.clone().oneshot(said.map(|_| Body::empty())).await.unwrap();
+    assert_eq!(answer.headers()["cache-control"], "private");
     let public = Request::get("/public").header("txn-token", &token).body(Body::empty()).unwrap();
     let answer = app.oneshot(public).await.unwrap();
     assert_eq!(answer.headers()["cache-control"], "public, max-age=60");

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use tenantkit_core::{
     Algorithm, AuditEvent, Authority, BearerPolicy, Clock, Identity, Inbound, Incarnation, Jwks,
@@ -124,7 +124,9 @@ impl World {
 }
 
 pub(crate) fn request(headers: &[(&str, &str)]) -> Request<Body> {
-    let request = Request::get("http://acmedocs.example/v1/documents");
+    let is_grpc = headers.iter().any(|(_, value)| value.starts_with("application/grpc"));
+    let method = if is_grpc { Method::POST } else { Method::GET };
+    let request = Request::builder().method(method).uri("http://acmedocs.example/v1/documents");
     let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
     request.body(Body::empty()).unwrap()
 }
