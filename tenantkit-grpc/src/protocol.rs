@@ -61,12 +61,11 @@ mod tests {
             (Method::HEAD, Protocol::Http),
             (Method::OPTIONS, Protocol::Http),
         ] {
-            let request = Request::builder().method(method).header("content-type", GRPC);
+            let request = Request::builder().method(method);
+            let request = request.header("content-type", "application/grpc");
             assert_eq!(Protocol::asked(&request.body(()).unwrap()), protocol);
         }
     }
-
-    const GRPC: &str = "application/grpc";
 
     fn of(content_type: &'static str) -> Protocol {
         let mut headers = HeaderMap::new();

@@ -63,3 +63,23 @@ fn addr_of(extensions: &Extensions) -> Option<SocketAddr> {
     let _ = extensions;
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_sees_the_peer_as_the_server_told_it() {
+        let addr = SocketAddr::from(([192, 0, 2, 1], 443));
+        let mut extensions = Extensions::new();
+        assert_eq!(of(&extensions).addr, None);
+        extensions.insert(PeerInfo::new().addr(addr).certificate(&b"der"[..]));
+        let peer = of(&extensions);
+        assert_eq!((peer.addr, peer.certificate), (Some(addr), Some(&b"der"[..])));
+        // In the other order, and one of the two alone.
+        extensions.insert(PeerInfo::new().certificate(&b"der"[..]).addr(addr));
+        assert_eq!(of(&extensions).certificate, Some(&b"der"[..]));
+        extensions.insert(PeerInfo::new().certificate(&b"der"[..]));
+        assert_eq!(of(&extensions).addr, None);
+    }
+}

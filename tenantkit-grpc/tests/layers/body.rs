@@ -275,11 +275,28 @@ where
         assert!(upload.frame().await.unwrap().is_ok());
         clock.advance(LIFE + GRACE);
         *error.lock().unwrap() = upload.frame().await.unwrap().err().map(Into::into);
+        // It is over then, and is not taken up again.
+        assert!(upload.is_end_stream() && upload.frame().await.is_none());
         Ok::<_, Infallible>(Response::new(Body::empty()))
     }));
     let request = request(&[("txn-token", &world.txn_token("acme"))]).map(|_| upload);
     service.oneshot(request).await.unwrap();
     (world, error.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn an_upload_says_as_much_of_its_length_as_it_did_outside() {
+    let world = World::new();
+    let service = world.inner_layer().layer(service_fn(async |request: Request<Body>| {
+        let mut upload = request.into_body();
+        assert_eq!(upload.size_hint().exact(), Some(6));
+        assert!(!upload.is_end_stream());
+        upload.frame().await.unwrap().unwrap();
+        assert!(upload.is_end_stream());
+        Ok::<_, Infallible>(Response::new(Body::empty()))
+    }));
+    let upload = request(&[("txn-token", &world.txn_token("acme"))]).map(|_| Body::from("upload"));
+    assert_eq!(service.oneshot(upload).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -186,6 +186,48 @@ async fn a_body_that_is_over_at_once_has_no_task_and_one_that_goes_has_one_until
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_complete_is_not_cut_though_its_reader_keeps_it() {
+    let world = World::new();
+    let (mut body, log) = body(&world, "text/plain", 3, false).await;
+    for _ in 0..3 {
+        body.frame().await.unwrap().unwrap();
+    }
+    assert!(dropped(&log));
+    pass(&world, LIFE + GRACE + SECOND).await;
+    assert_eq!(tasks(), 0);
+    assert_eq!(body.size_hint().exact(), Some(0));
+    assert!(body.is_end_stream() && body.frame().await.is_none());
+    assert!(world.audited().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_was_cut_unread_does_not_look_complete() {
+    let world = World::new();
+    let (mut body, log) = body(&world, "text/plain", 0, true).await;
+    pass(&world, LIFE + GRACE + SECOND).await;
+    assert!(dropped(&log));
+    assert!(!body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), None);
+    assert_eq!(why(body.frame().await), Reason::Expired);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_hide_a_suspension() {
+    let world = World::new();
+    let (mut body, _) = tenantkit_core::test_util::block_on(body(&world, "text/plain", 999, true));
+    let mut frame = || tenantkit_core::test_util::block_on(body.frame()).unwrap();
+    let began = world.clock.now();
+    world.clock.advance(GRACE);
+    assert!(frame().is_ok());
+    world.set_status("acme", TenantStatus::Suspended);
+    world.clock.step_to(began);
+    assert!(frame().is_ok());
+    // The grace began at once, and not when the clock was back where it had been.
+    world.clock.advance(GRACE);
+    assert!(frame().is_err());
+}
+
 /// A body that panics when it is polled once more.
 struct Panicking(Telling);
 
