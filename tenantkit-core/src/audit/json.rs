@@ -77,9 +77,11 @@ use super::{AuditEvent, AuditSink, Commit};
 ///   to the disk; commits that wait at the same time share one sync. When the file cannot be written
 ///   they are answered [`NotCommitted`](super::NotCommitted), and the file is opened anew at the next.
 /// - The file grows to [`max_bytes`](JsonLinesOptions::max_bytes) and is then rotated to `<path>.1`,
-///   and so on. Nothing is ever deleted: when all [`keep`](JsonLinesOptions::keep) places are taken,
-///   recording stops, and is counted, until a file is moved away. Commits go on, as far as the disk
-///   does.
+///   and so on. When all [`keep`](JsonLinesOptions::keep) places are taken, recording stops, and is
+///   counted, until a file is moved away. Commits go on, as far as the disk does.
+/// - Nothing is ever deleted, and no option makes it so: whoever can fill a log could make it forget.
+///   How long a line is kept is decided by what archives `<path>.<number>`, logrotate for one. The file
+///   itself may be moved away or deleted at any time: what is written next is in a new one.
 /// - Half of the last file is kept for what has a tenant or an actor: refusals without, which anybody
 ///   can cause, are only counted there.
 ///
@@ -121,13 +123,9 @@ impl JsonLinesSink {
         }
     }
 
-    /// Opens the file at the path anew, for a tool that has moved it away. It takes effect before
-    /// what is recorded or committed after this.
-    pub fn reopen(&self) {
-        self.lanes.reopen();
-    }
-
-    /// Tells when everything that was recorded before this is on the disk.
+    /// Tells when everything that was recorded before this is on the disk. It is answered
+    /// [`NotCommitted`](super::NotCommitted) when something of that is only counted so far, or was
+    /// lost with its disk: a health check that asks it notices a log that is full.
     pub fn flush(&self) -> Commit {
         self.lanes.flush()
     }

@@ -308,11 +308,41 @@ fn after_logrotate_it_writes_the_file_that_is_there_now() {
     assert_eq!(sink.commit(granted("before")).wait(), Ok(()));
     let moved = path.with_extension("moved");
     fs::rename(&path, &moved).unwrap();
-    sink.reopen();
     assert_eq!(sink.commit(granted("after")).wait(), Ok(()));
     assert_eq!(lines(&moved)[0]["capability"], "before");
     assert_eq!(lines(&path)[0]["capability"], "after");
     assert_eq!((lines(&moved).len(), lines(&path).len()), (1, 1));
+}
+
+#[test]
+fn a_commit_is_never_in_a_file_that_was_deleted() {
+    let (_folder, path) = folder();
+    let sink = JsonLinesSink::open(&path).unwrap();
+    assert_eq!(sink.commit(granted("before")).wait(), Ok(()));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(sink.commit(granted("after")).wait(), Ok(()));
+    assert_eq!(lines(&path)[0]["capability"], "after");
+}
+
+#[test]
+fn a_full_file_that_was_moved_away_makes_room_and_takes_no_place() {
+    let (_folder, path) = folder();
+    let cap = NonZeroU64::new(1024).unwrap();
+    let sink = JsonLinesSink::options(&path).max_bytes(cap).keep(1).open().unwrap();
+    let fill = || (0..50).for_each(|_| sink.record(refused_to("acme")));
+    fill();
+    assert_eq!(sink.flush().wait(), Err(NotCommitted::new()));
+    let (moved, first) = (path.with_extension("moved"), path.with_extension("jsonl.1"));
+    let rotated = fs::read(&first).unwrap();
+    fs::rename(&path, &moved).unwrap();
+    // As logrotate does, where it is told to.
+    fs::write(&path, "").unwrap();
+    assert_eq!(sink.flush().wait(), Ok(()));
+    assert_eq!(lines(&path)[0]["action"], "dropped");
+    assert_eq!(fs::read(&first).unwrap(), rotated);
+    fill();
+    assert_eq!(sink.flush().wait(), Err(NotCommitted::new()));
+    assert_eq!(fs::read(&first).unwrap(), rotated);
 }
 
 #[test]
@@ -350,7 +380,6 @@ fn a_folder_that_is_gone_refuses_commits_and_when_it_is_back_they_go_on() {
     let sink = JsonLinesSink::open(&path).unwrap();
     let away = folder.path().join("away");
     fs::rename(&inner, &away).unwrap();
-    sink.reopen();
     assert_eq!(sink.commit(granted("lost")).wait(), Err(NotCommitted::new()));
     sink.record(refused(Reason::Expired));
     assert_eq!(sink.flush().wait(), Err(NotCommitted::new()));
@@ -415,6 +444,20 @@ mod linux {
     }
 
     #[test]
+    fn a_link_that_leads_nowhere_takes_a_place_and_is_not_replaced() {
+        let (folder, path) = folder();
+        let place = path.with_extension("jsonl.1");
+        symlink(folder.path().join("archive/not-mounted"), &place).unwrap();
+        let cap = NonZeroU64::new(1024).unwrap();
+        let sink = JsonLinesSink::options(&path).max_bytes(cap).keep(1).open().unwrap();
+        for _ in 0..50 {
+            sink.record(refused_to("acme"));
+        }
+        assert_eq!(sink.flush().wait(), Err(NotCommitted::new()));
+        assert!(fs::symlink_metadata(&place).unwrap().is_symlink());
+    }
+
+    #[test]
     fn a_new_file_is_for_its_owner_alone() {
         let (_folder, path) = folder();
         drop(JsonLinesSink::open(&path).unwrap());
@@ -423,10 +466,10 @@ mod linux {
 }
 
 #[test]
-fn when_the_writer_is_lost_commits_are_refused_and_nobody_waits() {
+fn a_waker_that_panics_does_not_stop_the_log() {
     use std::{
         future::Future,
-        pin::pin,
+        pin::Pin,
         task::{Context, Wake, Waker},
     };
     struct Panics;
@@ -440,15 +483,17 @@ fn when_the_writer_is_lost_commits_are_refused_and_nobody_waits() {
     let waker = Waker::from(Arc::new(Panics));
     // Until one is polled before it is answered.
     for _ in 0..10_000 {
-        let mut commit = pin!(sink.commit(granted("migrate")));
-        if commit.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        let mut commit = sink.commit(granted("migrate"));
+        let mut context = Context::from_waker(&waker);
+        if Pin::new(&mut commit).poll(&mut context).is_pending() {
+            assert_eq!(commit.wait(), Ok(()));
             break;
         }
     }
-    while sink.commit(granted("migrate")).wait().is_ok() {}
+    assert_eq!(sink.commit(granted("after")).wait(), Ok(()));
     sink.record(refused(Reason::Expired));
-    assert_eq!(sink.flush().wait(), Err(NotCommitted::new()));
-    drop(sink);
+    assert_eq!(sink.flush().wait(), Ok(()));
+    assert_eq!(of(&lines(&path), "refused").len(), 1);
 }
 
 #[test]

@@ -262,3 +262,29 @@ fn folder(path: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_was_left_before_it_was_on_the_disk_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, real) = (folder.path().join("audit.jsonl"), folder.path().join("real.jsonl"));
+        // A device that takes everything and keeps nothing.
+        symlink("/dev/null", &path).unwrap();
+        let mut file = LogFile::open(path.clone(), Limits { max_bytes: 100, keep: 0 }).unwrap();
+        assert!(file.append(b"lost\n").is_ok());
+        fs::write(&real, "").unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(&real, &path).unwrap();
+        assert!(file.append(b"kept\n").is_ok());
+        // A commit is only about its own line.
+        assert!(file.sync().is_ok());
+        assert!(file.sync_all().is_err());
+        assert!(file.append(b"later\n").is_ok() && file.sync_all().is_ok());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "kept\nlater\n");
+    }
+}

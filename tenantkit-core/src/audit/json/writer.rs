@@ -152,3 +152,22 @@ fn answer(handles: impl IntoIterator<Item = CommitHandle>, durable: bool) {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::UnixTime;
+
+    #[test]
+    fn when_the_thread_ends_by_a_panic_everybody_is_answered() {
+        let lanes = Arc::new(Lanes::new(1));
+        let commit = || lanes.commit(AuditEvent::new(UnixTime::EPOCH, AuditAction::Granted));
+        let waits = commit();
+        let ends = catch_unwind(AssertUnwindSafe(|| {
+            let _abandons = Abandons(Arc::clone(&lanes));
+            panic!("in the writer");
+        }));
+        assert!(ends.is_err());
+        assert_eq!((waits.wait(), commit().wait()), (Err(NotCommitted), Err(NotCommitted)));
+    }
+}
