@@ -81,15 +81,34 @@ mod tests {
     #[test]
     fn a_refusal_by_a_service_that_was_called_stays_that_refusal() {
         for reason in Reason::ALL {
-            let wait = Duration::from_millis(2500);
-            let refusal = Refusal::new(*reason, Door::Transaction).retry_after(wait);
-            let told = Error::from(Status::from(Error::from(refusal)));
-            if is_of_our_own_token(*reason) {
-                assert!(matches!(told, Error::Call(_)), "{reason}");
-                continue;
+            for door in Door::ALL {
+                let wait = Duration::from_millis(2500);
+                let refusal = Refusal::new(*reason, *door).retry_after(wait);
+                let told = Error::from(Status::from(Error::from(refusal)));
+                if is_of_our_own_token(*reason) && *door == Door::Request {
+                    assert!(matches!(told, Error::Call(_)), "{reason}");
+                    continue;
+                }
+                let Error::Refused(told) = told else { panic!("{reason} {door}") };
+                assert_eq!((told.reason(), told.wait()), (*reason, Some(wait)));
             }
-            let Error::Refused(told) = told else { panic!("{reason}") };
-            assert_eq!((told.reason(), told.wait()), (*reason, Some(wait)));
+        }
+    }
+
+    #[test]
+    fn a_call_that_our_own_layer_refused_is_answered_alike_over_http_and_grpc() {
+        for reason in [Reason::Expired, Reason::StaleIncarnation, Reason::NoIdentity] {
+            let refusal = Refusal::new(reason, Door::Call);
+            let over_http = Error::from(tenantkit_grpc::ClientError::Refused(refusal));
+            // What the client layer answers locally over gRPC.
+            let mut headers = tenantkit_grpc::refusal::grpc_headers(&refusal);
+            headers.remove(http::header::CACHE_CONTROL);
+            let over_grpc = Error::from(Status::from_header_map(&headers).unwrap());
+            for error in [over_http, over_grpc] {
+                let answer = error.into_response();
+                assert_eq!(answer.status(), 401, "{reason}");
+                assert!(answer.headers().contains_key("www-authenticate"));
+            }
         }
     }
 
