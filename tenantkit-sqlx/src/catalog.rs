@@ -1,7 +1,9 @@
-//! What the catalog says of a role and of what it can reach: whether row-level security binds it.
+//! What the catalog says of a role and of what it can reach: whether row-level security binds it, and
+//! what one tenant learns of another all the same.
 //!
-//! [`TenantPool::connect`](crate::TenantPool::connect) runs this as the serving role, and refuses what
-//! it finds. The same can be run in CI, after the migrations:
+//! [`TenantPool::connect`](crate::TenantPool::connect) runs this as the serving role. It refuses what
+//! leaks, and [reports](crate::TenantPool::report) what would be better otherwise. The same can be run in
+//! CI, after the migrations:
 //!
 //! ```no_run
 //! # async fn example(pool: &sqlx::PgPool) -> Result<(), tenantkit_sqlx::Error> {
@@ -9,30 +11,42 @@
 //!
 //! let report = Auditor::new().without_tenants("public.countries").run(pool).await?;
 //! for finding in report.findings() {
-//!     println!("{finding}\n    {}", finding.remedy());
+//!     println!("{:?} {finding}\n    {}", finding.severity(), finding.remedy());
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! It looks at every table and view that the role can reach, in any schema, except what belongs to
-//! an extension, and at the role that logged in, whatever role was set since. What it does not know yet:
-//! what one tenant learns of another through a unique or a foreign key, functions that run as their
-//! owner, operators that make an index useless. Large objects and temporary tables it lets everybody
-//! make, as a new database does; [`Auditor::hardened`] does not.
+//! It looks at every table, view and function that the role can reach, in any schema, except what
+//! belongs to an extension, and at the role that logged in, whatever role was set since. Large objects
+//! and temporary tables it lets everybody make, as a new database does; [`Auditor::hardened`] does not.
+//!
+#![doc = include_str!("catalog/checks.md")]
 
+mod accept;
 mod database;
 mod finding;
+mod foreign_key;
+mod function;
 mod hardening;
+mod index;
 mod policy;
+mod problem;
+mod publication;
+mod reach;
 mod role;
 mod schema;
+mod sequence;
+mod server;
 mod table;
+mod unique;
 mod view;
 
 use sqlx::{PgConnection, PgPool};
 
-pub use finding::{Finding, PolicyFlaw, Problem, Report};
+pub use accept::DangerousAuditor;
+pub use finding::{Finding, Report};
+pub use problem::{PolicyFlaw, Problem, Severity};
 
 use crate::Error;
 
@@ -46,6 +60,7 @@ pub struct Auditor {
     without_tenants: Vec<String>,
     across: bool,
     hardened: bool,
+    accepted: Vec<accept::Accepted>,
 }
 
 /// What each check is given.
@@ -64,6 +79,7 @@ impl Auditor {
             without_tenants: Vec::new(),
             across: false,
             hardened: false,
+            accepted: Vec::new(),
         }
     }
 
@@ -98,6 +114,11 @@ impl Auditor {
         self
     }
 
+    /// What goes on where this auditor refuses.
+    pub const fn dangerous(self) -> DangerousAuditor {
+        DangerousAuditor::new(self)
+    }
+
     /// Looks, as the role of this pool.
     ///
     /// # Errors
@@ -129,6 +150,7 @@ impl Auditor {
         if findings.iter().any(|it| it.problem() == Problem::Superuser) {
             return Ok(Report::new(scope.role, findings));
         }
+        findings.extend(server::check(conn));
         findings.extend(schema::check(&scope, conn).await?);
         findings.extend(database::check(&scope, conn).await?);
         if self.hardened {
@@ -138,6 +160,17 @@ impl Auditor {
         findings.extend(tables.iter().flat_map(|table| table::check(&scope, table)));
         findings.extend(policy::check(&scope, &tables, conn).await?);
         findings.extend(view::check(&scope, conn).await?);
+        findings.extend(function::check(&scope, conn).await?);
+        // What one tenant learns of another is known already to who works over all of them.
+        if !self.across {
+            // Foreign keys first: a key on which one hangs cannot be replaced.
+            findings.extend(foreign_key::check(&scope, conn).await?);
+            findings.extend(unique::check(&scope, conn).await?);
+            findings.extend(sequence::check(&scope, conn).await?);
+        }
+        findings.extend(index::check(&scope, &tables, conn).await?);
+        findings.extend(publication::check(&tables, conn).await?);
+        accept::apply(&self.accepted, &mut findings);
         Ok(Report::new(scope.role, findings))
     }
 }

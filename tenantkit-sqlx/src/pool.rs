@@ -17,7 +17,7 @@ use sqlx::PgPool;
 use tenantkit_core::{Authority, Door, SystemWork, TenantContext, Tier};
 
 use crate::{
-    AsTenant, Error, SystemTx, TenantConn, TenantTx,
+    AsTenant, Error, Report, SystemTx, TenantConn, TenantTx,
     bind::{Binding, Mode},
     error::is_dead,
     lease::{Home, Lease},
@@ -54,6 +54,7 @@ struct Inner {
     home: Arc<Home>,
     authority: Authority,
     timeouts: Timeouts,
+    report: Report,
 }
 
 /// How long a statement and a transaction may take.
@@ -85,6 +86,21 @@ impl TenantPool {
     /// Connects with options.
     pub fn builder(authority: &Authority) -> TenantPoolBuilder {
         TenantPoolBuilder::new(authority)
+    }
+
+    /// What the [auditor](crate::catalog) found when this pool connected: no refusal, but maybe
+    /// advice, and what was accepted.
+    ///
+    /// ```no_run
+    /// # fn example(pool: &tenantkit_sqlx::TenantPool) {
+    /// for finding in pool.report().advice() {
+    ///     eprintln!("{finding}\n    {}", finding.remedy());
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.0.report
     }
 
     /// Begins a transaction of this tenant, in one round trip.
@@ -130,7 +146,7 @@ impl TenantPool {
     /// As [`TenantPool::begin`].
     pub async fn begin_system(&self, work: &SystemWork) -> Result<SystemTx, Error> {
         work.check(&self.0.authority, Door::Transaction)?;
-        let Inner { pool, home, authority, timeouts } = &*self.0;
+        let Inner { pool, home, authority, timeouts, .. } = &*self.0;
         let mode = timeouts.mode(false, timeouts.otherwise);
         let trail = Trail::of_system(authority, work);
         let session = begin(pool, home, Binding::System, mode, trail).await?;
@@ -155,7 +171,7 @@ impl TenantPool {
     }
 
     fn begin_as(&self, tenant: TenantContext, read_only: bool) -> Begin<'_> {
-        let Inner { pool, home, authority, timeouts } = &*self.0;
+        let Inner { pool, home, authority, timeouts, .. } = &*self.0;
         Begin(Box::pin(async move {
             authority.check(&tenant, Door::Transaction)?;
             let mode = timeouts.mode(read_only, timeouts.of(tenant.tier()));

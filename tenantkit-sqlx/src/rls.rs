@@ -2,7 +2,7 @@
 //!
 //! sqlx reads migrations from files, so the kit is a file as well: copy [`MIGRATION`] (which is
 //! `sql/tenantkit.sql` of this crate) into the folder of your migrations, before the first that makes
-//! a table with tenants. It installs the schema `tenantkit` with two functions:
+//! a table with tenants. It installs the schema `tenantkit` with the functions that these call:
 //!
 //! ```sql
 //! CREATE TABLE documents (
@@ -12,6 +12,8 @@
 //!     PRIMARY KEY (tenant_id, id)
 //! );
 //! SELECT tenantkit.protect('documents', 'acmedocs_app');
+//! -- again, for each further role that serves:
+//! SELECT tenantkit.protect('documents', 'acmedocs_worker');
 //! -- only where work over many tenants is to see it, by a role of its own:
 //! SELECT tenantkit.open_across('documents', 'acmedocs_support');
 //! ```
@@ -29,9 +31,12 @@
 //! What a table needs besides, and what [`protect`](MIGRATION) refuses to go without: an index that
 //! leads with the tenant. Make it the primary key, and lead each unique and each foreign key with the
 //! tenant too: a unique key over all tenants tells one what another has, and a foreign key without
-//! the tenant lets one's rows hang on another's.
+//! the tenant lets one's rows hang on another's. The [auditor](crate::catalog) finds where that was not
+//! done.
 //!
-//! Then an `INSERT` needs no tenant column, because its default is the tenant of the transaction.
+//! Then an `INSERT` needs no tenant column, because its default is the tenant of the transaction. The role
+//! may use the table's schema, and the sequence of a `serial`; better are random ids, or an identity
+//! column, whose sequence nobody has to be able to ask.
 //!
 //! # What it does not stop
 //!

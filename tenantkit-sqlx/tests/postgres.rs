@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 mod postgres {
+    mod advice;
     mod audit;
     mod begin;
     mod cancel;
     mod commit;
     mod doors;
     pub(crate) mod fixture;
+    mod kit;
+    mod oracles;
     mod outage;
     mod pgbouncer;
     mod session;

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::{Finding, Problem, Scope};
+use super::{Finding, Problem, Scope, role::serve_as_another};
 
 /// The database and its owner, whether this role is that, and whether it can make schemas.
 const DATABASE: &str = "
@@ -59,7 +59,8 @@ pub(super) async fn check(
 
 fn disown(kind: &str, name: &str, owner: &str, role: &str) -> String {
     if owner == role {
-        format!("ALTER {kind} {name} OWNER TO ...; -- another role than {role}")
+        let privilege = if kind == "DATABASE" { "CONNECT" } else { "USAGE" };
+        serve_as_another(role, &format!("{privilege} ON {kind} {name}"))
     } else {
         format!("REVOKE {owner} FROM {role};")
     }

@@ -13,15 +13,18 @@ use super::{
 use crate::bind;
 
 /// Name, command, whether permissive, the two conditions, and whether a function in them is volatile.
+/// What depends on a function of the server's own is not in `pg_depend`: the function is in the
+/// expression only.
 type Row = (String, String, bool, Option<String>, Option<String>, bool);
 
 const APPLICABLE: &str = "
     SELECT quote_ident(p.polname), p.polcmd::text, p.polpermissive,
         pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid),
         EXISTS (
-            SELECT FROM pg_depend d JOIN pg_proc f ON f.oid = d.refobjid
-            WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
-                AND d.refclassid = 'pg_proc'::regclass AND f.provolatile = 'v')
+            SELECT FROM regexp_matches(concat(p.polqual, p.polwithcheck),
+                ':(?:funcid|opfuncid) (\\d+)', 'g') called
+            JOIN pg_proc f ON f.oid = called[1]::oid
+            WHERE f.provolatile = 'v')
     FROM pg_policy p
     WHERE p.polrelid = $1
         AND EXISTS (SELECT FROM unnest(p.polroles) r WHERE r = 0 OR pg_has_role(r, 'MEMBER'))
@@ -45,10 +48,16 @@ pub(super) async fn check(
             findings.push(Finding::new(table.name.clone(), Problem::ColumnType, remedy));
             continue;
         }
+        if !column.is_exact {
+            let remedy = retype(&policies, &table.name, &column.name);
+            findings.push(Finding::new(table.name.clone(), Problem::Collation, remedy));
+            continue;
+        }
         let permissive = policies.iter().filter(|(_, _, permissive, ..)| *permissive);
-        let mut shows = false;
+        let (mut any, mut shows) = (false, false);
         for (policy, command, _, using, check, volatile) in permissive {
-            shows = true;
+            any = true;
+            shows |= matches!(&**command, "*" | "r");
             let flaw = [using, check]
                 .into_iter()
                 .flatten()
@@ -59,9 +68,16 @@ pub(super) async fn check(
                 findings.push(Finding::new(object, Problem::UnsafePolicy(flaw), remedy));
             }
         }
-        if !shows {
-            let remedy = create(&table.name, &column.name, &transactions_tenant(column));
+        let (name, tenant) = (&column.name, transactions_tenant(column));
+        if !any {
+            let remedy = create(&table.name, name, &tenant);
             findings.push(Finding::new(table.name.clone(), Problem::NoPolicy, remedy));
+        } else if !shows && table.selects {
+            let remedy = format!(
+                "CREATE POLICY tenantkit_select ON {} FOR SELECT USING ({name} = {tenant});",
+                table.name
+            );
+            findings.push(Finding::new(table.name.clone(), Problem::NoSelectPolicy, remedy));
         }
     }
     Ok(findings)
@@ -88,7 +104,7 @@ fn flaw(condition: &str, column: &TenantColumn, across: bool) -> Option<PolicyFl
 
 fn compares_tenant(
     condition: &str,
-    TenantColumn { name, type_name, is_text }: &TenantColumn,
+    TenantColumn { name, type_name, is_text, .. }: &TenantColumn,
 ) -> bool {
     let tenant = "NULLIF(current_setting('app.tenant_id'::text, true), ''::text)";
     let Some((left, right)) = condition.split_once(" = ") else { return false };
@@ -212,6 +228,7 @@ mod tests {
             name: "tenant_id".to_owned(),
             type_name: "text".to_owned(),
             is_text: true,
+            is_exact: true,
         };
         flaw(condition, &column, false)
     }

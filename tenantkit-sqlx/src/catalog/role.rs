@@ -12,6 +12,16 @@ pub(super) async fn current(conn: &mut PgConnection) -> Result<String, sqlx::Err
 /// A role by name: whether the server was made with it, and then each of the attributes.
 type Row = (String, bool, bool, bool, bool, bool, bool, bool);
 
+/// What to do where the service connects as the role of the migrations. Taking a superuser's attributes
+/// or an owner's tables away would lock out whoever migrates.
+pub(super) fn serve_as_another(role: &str, grant: &str) -> String {
+    format!(
+        "-- {role} is the role of the migrations: let it be, and serve with another\n\
+         CREATE ROLE serving LOGIN;\n\
+         GRANT {grant} TO serving;"
+    )
+}
+
 /// Whoever takes its attributes from the superuser that the server was made with may lock everybody out.
 const SERVE_AS_ANOTHER: &str = "-- the service connects as the server's first superuser: give it a role of its own\n\
     CREATE ROLE serving LOGIN;\n\

@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, Row, postgres::types::Oid};
 
-use super::{Finding, Problem, Scope};
+use super::{Finding, Problem, Scope, role::serve_as_another};
 
 /// A table that the role can reach.
 #[derive(Debug)]
@@ -16,7 +16,11 @@ pub(super) struct Table {
     forced: bool,
     owner: String,
     owned: bool,
-    excess: bool,
+    /// Whether the role may read it.
+    pub(super) selects: bool,
+    /// Privileges that pass row-level security by, and who has them: this role, one that it can become,
+    /// or PUBLIC.
+    excess: Option<(String, String)>,
 }
 
 /// The column of the tenant.
@@ -28,6 +32,8 @@ pub(super) struct TenantColumn {
     pub(super) type_name: String,
     /// Whether taking it for a text changes nothing in it, so that an index can be used.
     pub(super) is_text: bool,
+    /// Whether only the same texts are equal.
+    pub(super) is_exact: bool,
 }
 
 /// Everything that can be reached by any privilege, or by being its owner.
@@ -39,15 +45,26 @@ const REACHABLE: &str = "
         c.relkind = 'f' AS is_foreign, c.relrowsecurity, c.relforcerowsecurity,
         quote_ident(pg_get_userbyid(c.relowner)) AS owner,
         pg_has_role(c.relowner, 'MEMBER') AS owned,
-        EXISTS (SELECT FROM mine WHERE has_table_privilege(mine.oid, c.oid,
-                'TRUNCATE, REFERENCES, TRIGGER')
-            OR has_any_column_privilege(mine.oid, c.oid, 'REFERENCES')) AS excess,
+        EXISTS (SELECT FROM mine WHERE has_any_column_privilege(mine.oid, c.oid, 'SELECT')) AS selects,
+        excess.privileges, excess.grantees,
         quote_ident(a.attname) AS tenant_column,
         format_type(a.atttypid, NULL) AS column_type,
-        a.atttypid IN ('text'::regtype, 'varchar'::regtype) AS is_text
+        a.atttypid IN ('text'::regtype, 'varchar'::regtype) AS is_text,
+        COALESCE((SELECT collisdeterministic FROM pg_collation l WHERE l.oid = a.attcollation), true)
+            AS is_exact
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $3 AND NOT a.attisdropped
+    CROSS JOIN LATERAL (
+        SELECT string_agg(DISTINCT e.privilege_type, ', ') AS privileges,
+            string_agg(DISTINCT CASE e.grantee WHEN 0 THEN 'PUBLIC'
+                ELSE quote_ident(pg_get_userbyid(e.grantee)) END, ', ') AS grantees
+        FROM (SELECT * FROM aclexplode(c.relacl)
+            UNION ALL SELECT of_column.* FROM pg_attribute it, aclexplode(it.attacl) of_column
+                WHERE it.attrelid = c.oid AND NOT it.attisdropped) e
+        WHERE e.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
+            AND (e.grantee = 0 OR pg_has_role(e.grantee, 'MEMBER'))
+    ) excess
     WHERE c.relkind IN ('r', 'p', 'f')
         AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         AND ($1::text[] = '{}' OR n.nspname = ANY ($1))
@@ -81,6 +98,7 @@ pub(super) async fn find(
                     name,
                     type_name: row.try_get("column_type")?,
                     is_text: row.try_get("is_text")?,
+                    is_exact: row.try_get("is_exact")?,
                 }),
             };
             Ok(Table {
@@ -92,7 +110,10 @@ pub(super) async fn find(
                 forced: row.try_get("relforcerowsecurity")?,
                 owner: row.try_get("owner")?,
                 owned: row.try_get("owned")?,
-                excess: row.try_get("excess")?,
+                selects: row.try_get("selects")?,
+                excess: row
+                    .try_get::<Option<String>, _>("privileges")?
+                    .zip(row.try_get("grantees")?),
             })
         })
         .collect()
@@ -107,7 +128,7 @@ pub(super) fn check(scope: &Scope<'_>, table: &Table) -> Vec<Finding> {
         found(
             Problem::Owner,
             if owner == role {
-                format!("ALTER TABLE {name} OWNER TO ...; -- another role than {role}")
+                serve_as_another(role, &format!("SELECT, INSERT, UPDATE, DELETE ON {name}"))
             } else {
                 format!("REVOKE {owner} FROM {role};")
             },
@@ -135,11 +156,8 @@ pub(super) fn check(scope: &Scope<'_>, table: &Table) -> Vec<Finding> {
         found(Problem::RlsNotForced, format!("ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"));
     }
     // An owner has them whatever is revoked, and is found as such.
-    if table.excess && !table.owned {
-        found(
-            Problem::ExcessGrant,
-            format!("REVOKE TRUNCATE, REFERENCES, TRIGGER ON {name} FROM {role}, PUBLIC;"),
-        );
+    if let Some((privileges, grantees)) = table.excess.as_ref().filter(|_| !table.owned) {
+        found(Problem::ExcessGrant, format!("REVOKE {privileges} ON {name} FROM {grantees};"));
     }
     findings
 }

@@ -128,7 +128,7 @@ impl TenantPoolBuilder {
             bounded_when_idle(options, self.timeouts.idle)
         };
         let pool = self.options.test_before_acquire(false).connect_with(options).await?;
-        self.auditor.run(&pool).await?.into_result()?;
+        let report = self.auditor.run(&pool).await?.into_result()?;
         if !knows_transaction_timeout(&pool).await? {
             self.timeouts.transaction = None;
         }
@@ -137,6 +137,7 @@ impl TenantPoolBuilder {
             home: Arc::new(Home::new(self.pgbouncer)),
             authority: self.authority,
             timeouts: self.timeouts,
+            report,
         })))
     }
 }

@@ -100,15 +100,21 @@ impl TenantTable {
              USING ({column} = {tenant}) WITH CHECK ({column} = {tenant});\n\
              REVOKE ALL ON {table} FROM PUBLIC;\n"
         );
+        let schema = identifier(&self.schema);
         for role in &self.serving {
+            let sequences = grant_sequences(&table, role);
             let role = identifier(role);
-            sql += &format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};\n");
+            sql += &format!(
+                "GRANT USAGE ON SCHEMA {schema} TO {role};\n\
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};\n{sequences}"
+            );
         }
         for role in &self.across {
             let (name, role) = (identifier(&format!("tenantkit_across_{role}")), identifier(role));
             sql += &format!(
                 "CREATE POLICY {name} ON {table} FOR SELECT TO {role} \
                  USING (current_setting('{}', true) = 'on');\n\
+                 GRANT USAGE ON SCHEMA {schema} TO {role};\n\
                  GRANT SELECT ON {table} TO {role};\n",
                 bind::CROSS_TENANT
             );
@@ -124,4 +130,19 @@ impl TenantTable {
         let tenant = format!("nullif(current_setting({setting}, true), '')");
         if self.uuid { format!("{tenant}::uuid") } else { tenant }
     }
+}
+
+/// A serial takes its numbers as whoever inserts; an identity column needs no grant.
+fn grant_sequences(table: &str, role: &str) -> String {
+    let (table, role) = (literal(table), literal(role));
+    format!(
+        "DO $tenantkit$ DECLARE used_sequence regclass; BEGIN\n    \
+         FOR used_sequence IN SELECT used.refobjid FROM pg_attrdef d\n        \
+         JOIN pg_depend used ON used.classid = 'pg_attrdef'::regclass AND used.objid = d.oid\n            \
+         AND used.refclassid = 'pg_class'::regclass\n        \
+         JOIN pg_class s ON s.oid = used.refobjid AND s.relkind = 'S'\n        \
+         WHERE d.adrelid = {table}::regclass\n    \
+         LOOP EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', used_sequence, {role}); END LOOP;\n\
+         END $tenantkit$;\n"
+    )
 }

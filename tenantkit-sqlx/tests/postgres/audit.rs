@@ -10,7 +10,8 @@ use tenantkit_sqlx::{
 
 use super::fixture::{Fixture, on_each_server};
 
-async fn refused(fixture: &Fixture) -> Report {
+/// What `connect` refuses with.
+pub(crate) async fn refused(fixture: &Fixture) -> Report {
     let url = fixture.database.url(&fixture.serving);
     match TenantPool::connect(&url, fixture.authority()).await {
         Err(Error::Unsafe(report)) => *report,
@@ -20,13 +21,13 @@ async fn refused(fixture: &Fixture) -> Report {
 
 /// Spoils a database, looks that it is refused for `problems`, and mends it with what the report
 /// says.
-async fn spoil(fixture: &Fixture, sql: &str, problems: &[Problem]) {
+pub(crate) async fn spoil(fixture: &Fixture, sql: &str, problems: &[Problem]) {
     let sql = sql.replace("$me", &fixture.serving);
     fixture.database.execute(&sql).unwrap();
     let report = refused(fixture).await;
-    let found: Vec<_> = report.findings().iter().map(Finding::problem).collect();
+    let found: Vec<_> = report.refusals().map(Finding::problem).collect();
     assert_eq!(found, problems, "{sql}\n{report}");
-    for finding in report.findings() {
+    for finding in report.refusals() {
         fixture.database.execute(finding.remedy()).unwrap();
     }
     fixture.pool().await.close().await;
@@ -70,6 +71,8 @@ on_each_server! {
         fixture.database.execute(format!("ALTER TABLE documents OWNER TO {}", fixture.serving)).unwrap();
         let report = refused(fixture).await;
         assert_eq!(report.findings()[0].problem(), Problem::Owner);
+        let remedy = report.findings()[0].remedy();
+        assert!(remedy.contains("the role of the migrations: let it be"), "{remedy}");
         fixture.database.execute("ALTER TABLE documents OWNER TO postgres").unwrap();
     }
 
@@ -80,6 +83,9 @@ on_each_server! {
         spoil(fixture, "DROP POLICY tenantkit_tenant ON documents", &[NoPolicy]).await;
         spoil(fixture, "GRANT TRUNCATE ON documents TO $me", &[ExcessGrant]).await;
         spoil(fixture, "GRANT REFERENCES (id) ON documents TO PUBLIC", &[ExcessGrant]).await;
+        let group = fixture.database.role("group", "").unwrap();
+        let by_group = format!("GRANT {group} TO $me; GRANT TRUNCATE, TRIGGER ON documents TO {group}");
+        spoil(fixture, &by_group, &[ExcessGrant]).await;
         let plain = "CREATE SCHEMA \"Odd\"; GRANT USAGE ON SCHEMA \"Odd\" TO $me;
             CREATE TABLE \"Odd\".\"T\" (tenant_id text); GRANT SELECT ON \"Odd\".\"T\" TO $me";
         spoil(fixture, plain, &[RlsDisabled, NoPolicy]).await;
@@ -97,6 +103,7 @@ on_each_server! {
             ("tenant_id::varchar(3) = nullif(current_setting('app.tenant_id', true), '')", CastsColumn),
             ("tenant_id = nullif(current_setting('app.tenant_id', true), '') OR id = 1", OtherCondition),
             ("tenant_id = nullif(current_setting('app.tenant_id', true), '') AND now_and_then()", Volatile),
+            ("tenant_id = nullif(current_setting('app.tenant_id', true), '') AND random() < 2", Volatile),
             ("current_setting('app.cross_tenant', true) = 'on'", OtherCondition),
         ] {
             let alter = format!("ALTER POLICY tenantkit_tenant ON documents USING ({using})");
@@ -204,6 +211,26 @@ on_each_server! {
         fixture.database.execute(format!("ALTER DATABASE {database} OWNER TO postgres")).unwrap();
     }
 
+    async fn a_collation_that_takes_two_tenants_for_one_is_refused(fixture: &Fixture) {
+        let loose = "CREATE COLLATION loose
+                (provider = icu, locale = 'und-u-ka-shifted', deterministic = false);
+            CREATE TABLE bare (tenant_id text COLLATE loose NOT NULL, id int);
+            CREATE INDEX ON bare (tenant_id);
+            INSERT INTO bare VALUES ('acme-eu', 1);
+            ALTER TABLE bare ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+            CREATE POLICY bare ON bare
+                USING (tenant_id = nullif(current_setting('app.tenant_id', true), ''));
+            GRANT SELECT ON bare TO $me";
+        spoil(fixture, loose, &[Problem::Collation]).await;
+        let gold = fixture.acme().tier();
+        fixture.authority.directory().set("acmeeu".parse().unwrap(), TenantRecord::active(gold));
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.authority.context("acmeeu")).await.unwrap();
+        let seen: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM bare").fetch_one(&mut tx).await.unwrap();
+        assert_eq!(seen, 0);
+    }
+
     async fn a_column_that_cuts_tenants_off_is_refused(fixture: &Fixture) {
         let sql = "CREATE TABLE short (tenant_id char(4), id int, PRIMARY KEY (tenant_id, id));
             SELECT tenantkit.protect('short', '$me')";
@@ -255,50 +282,6 @@ on_each_server! {
         let auditor = Auditor::new().without_tenants("public.countries");
         let pool = fixture.builder(1).audit(auditor);
         pool.connect(&fixture.database.url(&fixture.serving)).await.unwrap();
-    }
-
-    async fn the_kit_in_rust_makes_what_the_kit_in_sql_makes(fixture: &Fixture) {
-        let other = "CREATE TABLE others (tenant_id uuid, id bigint, n int)";
-        fixture.database.execute(other).unwrap();
-        let table = tenantkit_sqlx::rls::TenantTable::new("others")
-            .uuid()
-            .key(&["id"])
-            .serving_role(&fixture.serving);
-        fixture.database.execute(table.sql()).unwrap();
-        let sql = format!(
-            "CREATE TABLE alike (tenant_id uuid, id bigint, n int, PRIMARY KEY (tenant_id, id));
-             SELECT tenantkit.protect('alike', '{}')",
-            fixture.serving
-        );
-        fixture.database.execute(sql).unwrap();
-        fixture.pool().await.close().await;
-        let admin = fixture.admin().await;
-        let described = async |table: &'static str| -> Vec<String> {
-            sqlx::query_scalar(
-                "SELECT concat_ws('|', polcmd, polroles, pg_get_expr(polqual, polrelid),
-                    pg_get_expr(polwithcheck, polrelid), c.relacl, c.relrowsecurity,
-                    c.relforcerowsecurity, pg_get_expr(adbin, adrelid))
-                 FROM pg_policy p JOIN pg_class c ON c.oid = polrelid
-                 JOIN pg_attrdef ON adrelid = c.oid WHERE c.relname = $1",
-            )
-            .bind(table)
-            .fetch_all(&admin)
-            .await
-            .unwrap()
-        };
-        let made = described("others").await;
-        assert_eq!(made.len(), 1);
-        assert_eq!(made, described("alike").await);
-    }
-
-    async fn the_kit_wants_an_index_that_leads_with_the_tenant(fixture: &Fixture) {
-        let sql = format!(
-            "CREATE TABLE bare (tenant_id text, id bigint PRIMARY KEY);
-             SELECT tenantkit.protect('bare', '{}')",
-            fixture.serving
-        );
-        let refused = fixture.database.execute(sql).unwrap_err().to_string();
-        assert!(refused.contains("no index of public.bare leads with tenant_id"), "{refused}");
     }
 
     async fn a_cross_tenant_role_may_not_bypass_either(fixture: &Fixture) {
