@@ -60,7 +60,7 @@ impl Error {
                 Refusal::new(Reason::DependencyUnavailable, Door::Transaction)
                     .retry_after(RETRY_AFTER),
             ),
-            Self::RowForbidden(_) => Some(Refusal::new(Reason::ScopeDisagrees, Door::Transaction)),
+            Self::RowForbidden(_) => Some(Refusal::new(Reason::RowForbidden, Door::Transaction)),
             _ => None,
         }
     }

@@ -162,7 +162,7 @@ impl Session {
     fn unguarded(&self, error: sqlx::Error) -> Error {
         match sqlstate(&error) {
             Some(DIVISION_BY_ZERO) => {
-                self.trail.refused();
+                self.trail.lost();
                 Error::BindingLost
             }
             Some(IN_FAILED_TRANSACTION) => Error::CommitAborted,

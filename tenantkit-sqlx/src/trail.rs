@@ -43,13 +43,17 @@ impl Trail {
     /// Tells of a row of another tenant, if that is why the statement failed.
     pub(crate) fn failed(&self, error: &sqlx::Error) {
         if is_forbidden_row(error) {
-            self.refused();
+            self.refused(Reason::RowForbidden);
         }
     }
 
-    /// Tells of a lost binding, or of a forbidden row.
-    pub(crate) fn refused(&self) {
-        let refusal = Refusal::new(Reason::ScopeDisagrees, Door::Transaction);
+    /// Tells that a statement changed whose transaction this is, or ended it.
+    pub(crate) fn lost(&self) {
+        self.refused(Reason::BindingLost);
+    }
+
+    fn refused(&self, reason: Reason) {
+        let refusal = Refusal::new(reason, Door::Transaction);
         let mut event = AuditEvent::new(self.authority.now(), AuditAction::Refused(refusal));
         match &self.whose {
             Whose::Tenant(context) => event = event.of(context),

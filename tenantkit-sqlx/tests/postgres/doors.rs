@@ -85,7 +85,7 @@ on_each_server! {
         let told = || {
             let event = fixture.authority.audited().pop().unwrap();
             let AuditAction::Refused(refusal) = event.action else { panic!("{event:?}") };
-            assert_eq!((refusal.reason(), event.tenant), (Reason::ScopeDisagrees, None));
+            assert_eq!((refusal.reason(), event.tenant), (Reason::BindingLost, None));
             (event.capability.unwrap(), event.why.unwrap())
         };
         let why: Text = "ticket 7".parse().unwrap();
