@@ -41,17 +41,26 @@ impl Keeper {
     /// `signal` ends it.
     pub(crate) fn new(signal: &str, script: &str, arguments: &[&OsStr]) -> Result<Self, Error> {
         let account = Account::unprivileged()?;
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", include_str!("keeper/keeper.sh"), "throwaway-keeper"])
-            .arg(account.as_ref().map_or_else(String::new, Account::owner))
-            .args([signal, "setpriv", "--pdeathsig", signal]);
+        let owner = account.as_ref().map_or_else(String::new, Account::owner);
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", signal]);
         if let Some(Account { user, group }) = account {
             command.args(["--reuid", &user, "--regid", &group, "--clear-groups", "--reset-env"]);
         }
-        let mut process = command
-            .args(["sh", "-c", script, "throwaway-server"])
-            .args(arguments)
+        command.args(["sh", "-c", script, "throwaway-server"]).args(arguments);
+        Self::start(&owner, signal, &command)
+    }
+
+    /// Makes a folder that is ours, and keeps nothing in it.
+    pub(crate) fn of_folder() -> Result<Self, Error> {
+        Self::start("", "TERM", &Command::new("false"))
+    }
+
+    fn start(owner: &str, signal: &str, server: &Command) -> Result<Self, Error> {
+        let mut process = Command::new("sh")
+            .args(["-c", include_str!("keeper/keeper.sh"), "throwaway-keeper", owner, signal])
+            .arg(server.get_program())
+            .args(server.get_args())
             // Ctrl-C in a terminal reaches every process of the group: not this one, which has
             // work to do when it happens.
             .process_group(0)

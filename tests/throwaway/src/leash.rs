@@ -9,8 +9,9 @@ use std::{
 /// The same command in a process group of its own that ends, with everything that it has started,
 /// when the standard input of the [`Child`] closes: at the latest when we end, however we do.
 ///
-/// The command itself reads nothing. [`Child::wait`] closes standard input first, and so ends the
-/// command: [`wait`] for it instead.
+/// It is told to end (SIGTERM), and so may take its time. The [`Child`] is the command itself, so that
+/// its number, its end and a signal for it are the command's. The command reads nothing.
+/// [`Child::wait`] closes standard input first, and so ends the command: [`wait`] for it instead.
 ///
 /// ```
 /// # use std::process::Command;

@@ -28,6 +28,7 @@
 mod blocking;
 mod database;
 mod error;
+mod folder;
 mod keeper;
 mod leash;
 mod pgbouncer;
@@ -38,6 +39,7 @@ pub mod tools;
 
 pub use database::Database;
 pub use error::Error;
+pub use folder::Folder;
 pub use leash::{leash, wait};
 pub use pgbouncer::PgBouncer;
 pub use port::free_port;
