@@ -1,6 +1,6 @@
 //! Runs both services of acmedocs in one process: `acmedocs [CONFIG]`, by default `acmedocs.toml`.
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, pin::pin, process::ExitCode};
 
 use acmedocs::{Config, start};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,12 +26,22 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
 
-    let mut started = start(&config).await?;
+    let mut stop = pin!(async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    });
+
+    // Starting waits for the database, which may not answer.
+    let mut started = tokio::select! {
+        started = start(&config) => started?,
+        () = &mut stop => return Ok(()),
+    };
     eprintln!("acmedocs: edge on http://{}", started.edge);
     eprintln!("acmedocs: documents on http://{}", started.documents);
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        () = stop => {}
         ended = started.ended() => ended?,
     }
     Ok(started.stop().await?)

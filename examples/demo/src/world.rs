@@ -5,16 +5,15 @@ use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
 use acmedocs::proto::documents_client::DocumentsClient;
 use hyper::Method;
 use serde_json::json;
-use tempfile::TempDir;
-use throwaway::{Database, Postgres, Proxy, free_port};
-use tokio::process::{Child, Command};
+use throwaway::{Database, Folder, Postgres, Proxy, free_port, leash};
+use tokio::process::Child;
 use tonic::transport::Channel;
 
 use crate::{
@@ -35,8 +34,11 @@ pub enum Acmedocs {
 }
 
 enum Running {
+    /// Ends when we do, however we do.
     Process(Child),
-    InProcess { _started: acmedocs::Started },
+    InProcess {
+        _started: acmedocs::Started,
+    },
 }
 
 /// What the story happens in. Dropping it stops and removes everything, from the top down.
@@ -61,7 +63,7 @@ pub struct World {
     pub serving_role: String,
     /// Its server, where this world has one of its own.
     pub postgres: Option<Postgres>,
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl fmt::Debug for World {
@@ -94,7 +96,7 @@ impl World {
         database.execute(format!("ALTER DATABASE {} OWNER TO {owner}", database.name()))?;
         let link = Proxy::start(server.address()?)?;
 
-        let folder = TempDir::new()?;
+        let folder = Folder::new()?;
         let (idp, services) = (Issuer::new("idp-1")?, Issuer::new("edge-1")?);
         let mut idp_keys = setup.idp_keys.clone();
         idp_keys.push(idp.public_jwk());
@@ -115,12 +117,13 @@ impl World {
         let acmedocs = match acmedocs {
             Acmedocs::Process => {
                 let mut command = Command::new(acmedocs_binary()?);
-                command.arg(config).stdin(Stdio::null()).kill_on_drop(true);
-                if let Some(filter) = setup.log {
-                    let log = File::create(folder.path().join("acmedocs.log"))?;
-                    command.env("RUST_LOG", filter).stderr(log);
+                command.arg(config).envs(setup.log.as_ref().map(|filter| ("RUST_LOG", filter)));
+                let mut leashed = leash(&command);
+                if setup.log.is_some() {
+                    leashed.stderr(File::create(folder.path().join("acmedocs.log"))?);
                 }
-                Running::Process(command.spawn()?)
+                let leashed = tokio::process::Command::from(leashed).kill_on_drop(true).spawn();
+                Running::Process(leashed?)
             }
             Acmedocs::InProcess => {
                 let config = acmedocs::Config::load(&config.to_string_lossy())?;
@@ -151,9 +154,13 @@ impl World {
     /// When it is no process of its own.
     pub async fn terminate(&mut self) -> Result<ExitStatus, Failed> {
         let id = self.process_id().ok_or("acmedocs has ended, or is no process of its own")?;
-        Command::new("kill").args(["-s", "TERM", &id.to_string()]).status().await?;
+        Command::new("kill").args(["-s", "TERM", &id.to_string()]).status()?;
         match &mut self.acmedocs {
-            Running::Process(process) => Ok(process.wait().await?),
+            Running::Process(process) => {
+                // Waiting closes standard input, which would tell it a second time.
+                let _leash = process.stdin.take();
+                Ok(process.wait().await?)
+            }
             Running::InProcess { .. } => Err("acmedocs is no process of its own".into()),
         }
     }
@@ -237,7 +244,7 @@ impl World {
     }
 }
 
-fn write(folder: &TempDir, name: &str, content: &serde_json::Value) -> Result<(), Failed> {
+fn write(folder: &Folder, name: &str, content: &serde_json::Value) -> Result<(), Failed> {
     Ok(fs::write(folder.path().join(name), content.to_string())?)
 }
 
