@@ -3,7 +3,7 @@
 mod store;
 
 use sqlx::types::Uuid;
-use tenantkit::{Error, TenantPool, TenantTx, grpc::TenantRequestExt, task};
+use tenantkit::{Error, TenantContext, TenantPool, grpc::TenantRequestExt, task};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -33,27 +33,29 @@ impl Documents {
 #[tonic::async_trait]
 impl documents_server::Documents for Documents {
     async fn create(&self, request: Request<CreateRequest>) -> Result<Response<Document>, Status> {
+        // Before a connection is taken: what is wrong costs nobody else one.
+        let CreateRequest { title, body } = request.get_ref();
+        check(title, body)?;
         let mut tx = self.pool.begin(request.tenant()?).await.map_err(Error::from)?;
-        let CreateRequest { title, body } = request.into_inner();
-        check(&title, &body)?;
-        let row = store::insert(&mut tx, &title, &body).await.map_err(Error::from)?;
+        let row = store::insert(&mut tx, title, body).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(row.into()))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<Document>, Status> {
-        let mut tx = self.pool.begin_read_only(request.tenant()?).await.map_err(Error::from)?;
         let id = parse(&request.get_ref().id)?;
+        let mut tx = self.pool.begin_read_only(request.tenant()?).await.map_err(Error::from)?;
         let row = store::find(&mut tx, id).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(row.into()))
     }
 
     async fn update(&self, request: Request<UpdateRequest>) -> Result<Response<Document>, Status> {
+        let UpdateRequest { id, title, body } = request.get_ref();
+        let id = parse(id)?;
+        check(title, body)?;
         let mut tx = self.pool.begin(request.tenant()?).await.map_err(Error::from)?;
-        let UpdateRequest { id, title, body } = request.into_inner();
-        check(&title, &body)?;
-        let row = store::update(&mut tx, parse(&id)?, &title, &body).await.map_err(Error::from)?;
+        let row = store::update(&mut tx, id, title, body).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(row.into()))
     }
@@ -62,19 +64,22 @@ impl documents_server::Documents for Documents {
         &self,
         request: Request<DeleteRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
+        let id = parse(&request.get_ref().id)?;
         let mut tx = self.pool.begin(request.tenant()?).await.map_err(Error::from)?;
-        store::delete(&mut tx, parse(&request.get_ref().id)?).await.map_err(Error::from)?;
+        store::delete(&mut tx, id).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
         Ok(Response::new(DeleteResponse {}))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        let mut tx = self.pool.begin_read_only(request.tenant()?).await.map_err(Error::from)?;
-        let ListRequest { after, limit } = request.into_inner();
-        let after = if after.is_empty() { None } else { Some(parse(&after)?) };
-        let limit = if limit == 0 { PAGE } else { limit.clamp(1, PAGE) };
-        let rows = store::page(&mut tx, after, limit.into()).await.map_err(Error::from)?;
-        tx.commit().await.map_err(Error::from)?;
+        let ListRequest { after, limit } = request.get_ref();
+        let after = if after.is_empty() { None } else { Some(parse(after)?) };
+        let limit = match *limit {
+            0 => PAGE,
+            limit if limit > 0 => limit.min(PAGE),
+            _ => return Err(Status::invalid_argument("limit: at least 0")),
+        };
+        let rows = page(&self.pool, request.tenant()?, after, limit).await?;
 
         let documents: Vec<_> = rows.into_iter().map(Document::from).collect();
         let is_full = i32::try_from(documents.len()) == Ok(limit);
@@ -89,34 +94,50 @@ impl documents_server::Documents for Documents {
         &self,
         request: Request<ExportRequest>,
     ) -> Result<Response<Self::ExportStream>, Status> {
-        let tx = self.pool.begin_read_only(request.tenant()?).await.map_err(Error::from)?;
+        let (pool, tenant) = (self.pool.clone(), request.tenant()?.clone());
+        let first = page(&pool, &tenant, None, PAGE).await?;
         let (send, receive) = mpsc::channel(16);
         // Not `tokio::spawn`, which would leave the tenant's scope.
-        task::spawn(export(tx, send)).map_err(Error::from)?;
+        task::spawn(export(pool, tenant, first, send)).map_err(Error::from)?;
         Ok(Response::new(ReceiverStream::new(receive)))
     }
 }
 
-/// Sends every document. It ends when the caller stops listening: then the send fails, and the
-/// transaction is rolled back where it is dropped.
-async fn export(mut tx: TenantTx, send: mpsc::Sender<Result<Document, Status>>) {
-    let mut after = None;
-    loop {
-        let rows = match store::page(&mut tx, after, PAGE.into()).await {
-            Ok(rows) => rows,
-            Err(error) => {
-                let _ = send.send(Err(Error::from(error).into())).await;
-                return;
-            }
-        };
-        let Some(last) = rows.last() else { return };
-        after = Some(last.id);
+/// Sends every document, and ends when the caller stops listening: then the send fails.
+async fn export(
+    pool: TenantPool,
+    tenant: TenantContext,
+    mut rows: Vec<store::Row>,
+    send: mpsc::Sender<Result<Document, Status>>,
+) {
+    while let Some(last) = rows.last() {
+        let after = last.id;
         for row in rows {
             if send.send(Ok(row.into())).await.is_err() {
                 return;
             }
         }
+        rows = match page(&pool, &tenant, Some(after), PAGE).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let _ = send.send(Err(error.into())).await;
+                return;
+            }
+        };
     }
+}
+
+/// One page, in a transaction of its own: however slowly a caller reads, no connection waits for it.
+async fn page(
+    pool: &TenantPool,
+    tenant: &TenantContext,
+    after: Option<Uuid>,
+    limit: i32,
+) -> Result<Vec<store::Row>, Error> {
+    let mut tx = pool.begin_read_only(tenant).await?;
+    let rows = store::page(&mut tx, after, limit.into()).await?;
+    tx.commit().await?;
+    Ok(rows)
 }
 
 /// What the table would refuse, said in the caller's words.

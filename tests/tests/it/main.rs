@@ -5,6 +5,7 @@
 
 mod database_down;
 mod directory;
+mod documents;
 mod foreign;
 mod forgeries;
 mod leaks;
