@@ -20,9 +20,11 @@ use tenantkit_core::{Door, Reason};
 /// What a handler may end with. It converts from each crate's error, from `sqlx::Error` and from
 /// `tonic::Status`, and answers as the table of refusals says: `?` is all that a handler needs.
 ///
-/// What is no refusal is answered by its kind alone: 404 for a row that is not there, 500 for the
-/// rest. Neither answer tells what the database said. With the feature `tracing` what is answered as
-/// a fault of the service is an event at the target `tenantkit::error`, with its sources.
+/// What is no refusal is answered by its kind alone: 404 for a row that is not there, the kind of what
+/// a called service answered, 500 for the rest. No answer tells what the database said, nor what a
+/// called service did, but for which argument is wrong. With the feature `tracing` what is answered as
+/// a fault of the service, a database that is gone included, is an event at the target
+/// `tenantkit::error`, with its sources.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -171,9 +173,19 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let fault = Error::from(sqlx::Error::Protocol("no such column".into()));
             assert_eq!(fault.into_response().status(), 500);
+            let gone = || std::io::Error::other("connection reset");
+            assert_eq!(Error::from(sqlx::Error::Io(gone())).into_response().status(), 503);
+            let gone = tenantkit_grpc::ClientError::Inner("no route to host".into());
+            assert_eq!(Status::from(Error::from(gone)).code(), Code::Unavailable);
+            // A door's decision is in the audit log, and no fault.
+            let refused = Refusal::new(Reason::Expired, Door::Transaction);
+            assert_eq!(Error::from(refused).into_response().status(), 401);
         });
         let told = String::from_utf8(told.lock().unwrap().clone()).unwrap();
-        assert!(told.contains("no such column"), "{told}");
+        for promised in ["no such column", "connection reset", "no route to host"] {
+            assert!(told.contains(promised), "{promised}: {told}");
+        }
+        assert_eq!(told.lines().count(), 3, "{told}");
 
         struct Told(Arc<Mutex<Vec<u8>>>);
 
@@ -186,6 +198,41 @@ mod tests {
             fn flush(&mut self) -> std::io::Result<()> {
                 Ok(())
             }
+        }
+    }
+
+    #[test]
+    fn a_service_that_did_not_answer_is_as_unavailable_over_grpc_as_over_http() {
+        let over_http = tenantkit_grpc::ClientError::Inner("connection refused".into());
+        let over_grpc = [
+            Status::from_error(Box::new(tonic::TimeoutExpired(()))),
+            Status::from_error(Box::new(tonic::ConnectError("connection refused".into()))),
+            Status::from_error("the connection broke".into()),
+        ];
+        let over_grpc = over_grpc.into_iter().map(Error::from);
+        for error in over_grpc.chain([Error::from(over_http)]) {
+            let refusal = error.refusal().expect("it is answered as a refusal");
+            assert_eq!(refusal.reason(), Reason::DependencyUnavailable);
+            assert_eq!(error.into_response().status(), 503);
+        }
+        // What a service answers is its answer, and no failure to get one.
+        assert!(matches!(Error::from(Status::unavailable("busy")), Error::Call(_)));
+    }
+
+    #[test]
+    fn of_what_a_service_says_the_same_is_passed_on_in_both_protocols() {
+        for code in (0..=16).map(Code::from_i32).filter(|code| *code != Code::Ok) {
+            let mut said = Status::with_details(code, "the secret", "the secret".into());
+            said.metadata_mut().insert("x-internal", "the secret".parse().unwrap());
+            let told = Status::from(Error::from(said.clone()));
+            let answer = Error::from(said).into_response();
+            let status = answer.status().as_u16();
+            assert_eq!(told.code() == Code::Internal, status == 500, "{code:?}");
+            assert!(told.code() == code || told.code() == Code::Internal, "{code:?}");
+            assert!(told.details().is_empty() && told.metadata().is_empty(), "{code:?}");
+            let meant_for_the_caller = code == Code::InvalidArgument;
+            assert_eq!(told.message().contains("secret"), meant_for_the_caller, "{code:?}");
+            assert_eq!(read(answer).contains("secret"), meant_for_the_caller, "{code:?}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! The edge: HTTP for the outside world. It admits bearer tokens only, and calls the documents
 //! service with a transaction token that the client layer mints.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
@@ -12,7 +14,7 @@ use tenantkit::{
     Authority, Error, Source, TenantClientLayer, TenantContext, TenantLayer,
     grpc::client::TenantClient,
 };
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::{
     host::Host,
@@ -21,6 +23,22 @@ use crate::{
 
 /// The documents service, as the edge calls it: a call outside a tenant's scope is refused.
 pub type Documents = DocumentsClient<TenantClient<Channel>>;
+
+/// How long the documents service may take to take a call, and to answer it. Longer than it waits for
+/// a statement, so that its own answer comes first.
+const CONNECT: Duration = Duration::from_secs(5);
+const CALL: Duration = Duration::from_secs(45);
+
+/// To the documents service at `url`, connected when it is needed. A service that hangs is as
+/// unavailable as one that is gone.
+///
+/// # Errors
+///
+/// When it is no URL.
+pub fn channel(url: &str) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(url.to_owned())?;
+    Ok(endpoint.connect_timeout(CONNECT).timeout(CALL).connect_lazy())
+}
 
 /// A client of the documents service behind `channel`.
 #[must_use]

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use tenantkit::{Authority, Source, TenantLayer, TenantPool};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::Server;
 
 use crate::{
     Config,
@@ -149,8 +149,7 @@ async fn start_edge(
     mut stopped: watch::Receiver<()>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> Result<SocketAddr, Error> {
-    let endpoint = Endpoint::from_shared(config.edge.documents_url.clone());
-    let channel: Channel = endpoint.map_err(Error::DocumentsUrl)?.connect_lazy();
+    let channel = edge::channel(&config.edge.documents_url).map_err(Error::DocumentsUrl)?;
 
     let (listener, address) = listen("edge.listen", config.edge.listen).await?;
     let router = edge::router(authority, edge::documents(authority, channel));

@@ -4,6 +4,7 @@
 
 mod acmedocs {
     mod config;
+    mod edge;
     mod process;
     mod secrets;
 }

@@ -6,7 +6,7 @@ use super::{Error, problem};
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        if let Some(refusal) = self.refusal() {
+        if let Some(refusal) = self.answered_refusal() {
             return refusal.into_response();
         }
         let answer = match &self {

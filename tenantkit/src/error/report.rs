@@ -1,8 +1,20 @@
 //! What is answered as a fault of the service is told to whoever runs it.
 
+use tenantkit_core::Refusal;
+
 use super::Error;
 
 impl Error {
+    /// [`Self::refusal`], for an answer. What lies behind it is a fault where it is no door's decision:
+    /// a database or a service that does not answer.
+    pub(super) fn answered_refusal(&self) -> Option<Refusal> {
+        let refusal = self.refusal()?;
+        if !matches!(self, Self::Refused(_)) {
+            self.report();
+        }
+        Some(refusal)
+    }
+
     /// Tells a fault with its sources, which the answer leaves out.
     #[cfg(feature = "tracing")]
     pub(super) fn report(&self) {

@@ -15,9 +15,20 @@ impl From<Status> for Error {
     fn from(status: Status) -> Self {
         match refusal(&status) {
             Some(refusal) => Self::Refused(refusal),
+            None if brought_no_answer(&status) => Self::Unreachable(Box::new(status)),
             None => Self::Call(Box::new(status)),
         }
     }
+}
+
+/// Whether it was made here, of an error of the connection or of a timeout: what a service answers
+/// has no source.
+fn brought_no_answer(status: &Status) -> bool {
+    let of_transport = matches!(
+        status.code(),
+        Code::Cancelled | Code::Internal | Code::Unavailable | Code::Unknown
+    );
+    of_transport && std::error::Error::source(status).is_some()
 }
 
 fn refusal(status: &Status) -> Option<Refusal> {
@@ -37,18 +48,53 @@ fn refusal(status: &Status) -> Option<Refusal> {
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        if let Some(refusal) = error.refusal() {
+        if let Some(refusal) = error.answered_refusal() {
             return refusal.into_status();
         }
-        match error {
+        match &error {
             #[cfg(feature = "sqlx")]
             error if error.is_not_found() => Self::not_found("not found"),
-            // `Unauthenticated` is about our own identity, and not the caller's.
-            Error::Call(status) if status.code() != Code::Unauthenticated => *status,
+            Error::Call(status) => {
+                let told = of_call(status);
+                if is_fault(told.code()) {
+                    error.report();
+                }
+                told
+            }
             error => {
                 error.report();
-                Self::internal("the service could not do it")
+                Self::internal(FAULT)
             }
         }
     }
+}
+
+const FAULT: &str = "the service could not do it";
+
+/// The kind of what the other service says, as over HTTP. What it says in words, details and metadata
+/// is passed on only where it is meant for the caller: which argument is wrong.
+fn of_call(status: &Status) -> Status {
+    match status.code() {
+        Code::InvalidArgument => Status::invalid_argument(status.message()),
+        code @ (Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::Aborted
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::Unimplemented
+        | Code::Unavailable
+        | Code::DeadlineExceeded) => Status::new(code, code.description()),
+        // `Unauthenticated` is about our own identity, and not the caller's.
+        _ => Status::internal(FAULT),
+    }
+}
+
+/// What is answered over HTTP with a status of 500 or more.
+const fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Internal | Code::Unimplemented | Code::Unavailable | Code::DeadlineExceeded
+    )
 }

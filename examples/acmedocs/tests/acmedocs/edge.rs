@@ -1,0 +1,41 @@
+//! The edge in front of a documents service that does not answer.
+
+use std::{net::TcpListener, time::Duration};
+
+use acmedocs::{Config, authority, edge};
+use axum::{body::Body, http::Request};
+use demo::{Acmedocs, World, issuer};
+use tonic::codegen::Service;
+
+/// What the edge of `world` answers in front of the documents service at `url`.
+async fn answered(world: &World, url: &str) -> axum::response::Response {
+    let config = Config::load(&world.folder().join("acmedocs.toml").to_string_lossy()).unwrap();
+    let authority = authority::edge(&config).unwrap();
+    let documents = edge::documents(&authority, edge::channel(url).unwrap());
+    let bearer = format!("Bearer {}", world.idp.bearer("acme", "alice", issuer::now()));
+    let request = Request::get("/v1/documents").header("authorization", bearer);
+    let request = request.body(Body::empty()).unwrap();
+    let answer = edge::router(&authority, documents).call(request);
+    tokio::time::timeout(Duration::from_secs(3600), answer).await.expect("it hangs").unwrap()
+}
+
+#[tokio::test]
+async fn a_documents_service_that_hangs_or_hangs_up_is_unavailable() {
+    let world = World::start(Acmedocs::InProcess).await.unwrap();
+    let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hangs_up = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
+    let urls = [url(&hangs), url(&hangs_up), "http://127.0.0.1:1".to_owned()];
+    std::thread::spawn(move || hangs_up.incoming().for_each(drop));
+    // Whoever waits for nothing but a timeout has it at once.
+    tokio::time::pause();
+    for url in urls {
+        let answer = answered(&world, &url).await;
+        assert_eq!(answer.status(), 503, "{url}");
+        assert_eq!(answer.headers()["retry-after"], "1", "{url}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{url}");
+        let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        assert!(body.contains("urn:tenantkit:overloaded"), "{url}: {body}");
+    }
+}
