@@ -1,5 +1,7 @@
 //! One tenant's load stays its own.
 
+pub mod admission;
 pub mod breaker;
+pub mod concurrency;
 pub mod retry;
 mod window;

@@ -42,6 +42,21 @@ impl<K: Eq + Hash + Clone> Acquire<K> {
     pub(super) const fn new(limiter: ConcurrencyLimiter<K>, key: K, cap: Cap) -> Self {
         Self { limiter, key, cap, state: State::New }
     }
+
+    /// Takes a permit or a place in the line.
+    fn begin(&mut self, cx: &Context<'_>) -> Result<u32, Result<Permit<K>, Refusal>> {
+        let refused = match self.limiter.try_acquire(&self.key, self.cap) {
+            // With a cap of zero it would wait for ever.
+            Err(refused) if self.cap.permits() > 0 => refused,
+            result => return Err(result),
+        };
+        let (waiter, wakers) = self.limiter.shared().enqueue(&self.key, self.cap, cx.waker());
+        let Some(waiter) = waiter else { return Err(Err(refused)) };
+        // Before anybody is woken, whose waker could panic: the place in the line is ours to leave.
+        self.state = State::Waits(waiter);
+        drop(wakers);
+        Ok(waiter)
+    }
 }
 
 impl<K: Eq + Hash + Clone> Future for Acquire<K> {
@@ -50,22 +65,11 @@ impl<K: Eq + Hash + Clone> Future for Acquire<K> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let waiter = match this.state {
-            State::New => match this.limiter.take(&this.key, this.cap) {
-                Ok(permit) => {
+            State::New => match this.begin(cx) {
+                Ok(waiter) => waiter,
+                Err(result) => {
                     this.state = State::Done;
-                    return Poll::Ready(Ok(permit));
-                }
-                Err(refused) => {
-                    let may_wait = this.cap.permits() > 0;
-                    let shared = this.limiter.shared();
-                    let waiter =
-                        may_wait.then(|| shared.enqueue(&this.key, this.cap, cx.waker())).flatten();
-                    let Some(waiter) = waiter else {
-                        this.state = State::Done;
-                        return Poll::Ready(Err(refused.into()));
-                    };
-                    this.state = State::Waits(waiter);
-                    waiter
+                    return Poll::Ready(result);
                 }
             },
             State::Waits(waiter) => waiter,

@@ -7,8 +7,8 @@ use super::{
     sharing::Sharing,
     sync::{Mutex, MutexGuard},
     table::{Place, Table, lock},
-    waiting::{Bounds, Common, GaveUp, Polled, Waiting},
-    word::{Blocked, Turn, View, Word},
+    waiting::{Bounds, Common, GaveUp, Waiting, Wakers},
+    word::{Blocked, View, Word},
 };
 
 #[derive(Debug)]
@@ -80,11 +80,8 @@ impl<K> Shared<K> {
     pub(super) fn poll(&self, waiter: u32, waker: &Waker) -> Option<Place> {
         // Cloned and, below, dropped outside the lock: what a waker does then is not ours to know.
         let waker = waker.clone();
-        let polled = lock(&self.waiting).poll(waiter, waker);
-        match polled {
-            Polled::Granted(place) => Some(place),
-            Polled::Waits(_) => None,
-        }
+        let (place, _waker) = lock(&self.waiting).poll(waiter, waker);
+        place
     }
 
     /// Takes a waiter away, and gives back the permit that it may have been given.
@@ -135,13 +132,14 @@ impl<K: Eq + Hash + Clone> Shared<K> {
         })
     }
 
-    /// Stands in line for a permit. Tells where, or that too many stand there.
-    pub(super) fn enqueue(&self, key: &K, cap: Cap, waker: &Waker) -> Option<u32> {
+    /// Stands in line for a permit. Tells where, or that too many stand there, and whom to wake.
+    pub(super) fn enqueue(&self, key: &K, cap: Cap, waker: &Waker) -> (Option<u32>, Wakers) {
         let waker = waker.clone();
         let mut waiting = lock(&self.waiting);
         let enqueued = waiting.enqueue(&self.common(), key, cap, waker);
         // Also to serve the new waiter itself, for whom there may be a permit by now.
-        self.settle(waiting);
-        enqueued.ok()
+        let wakers = waiting.settle(&self.common());
+        drop(waiting);
+        (enqueued.ok(), wakers)
     }
 }

@@ -45,10 +45,7 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn keys(&self) -> Vec<u32> {
-        // As in `insert`.
-        #[expect(clippy::cast_possible_truncation, reason = "bounded below 2^31")]
-        let keys = self.places.iter().enumerate().filter(|(_, value)| value.is_some());
-        keys.map(|(at, _)| at as u32).collect()
+        (0..).zip(&self.places).filter(|(_, value)| value.is_some()).map(|(at, _)| at).collect()
     }
 }
 

@@ -2,6 +2,6 @@
 //! and another one in place of this.
 
 pub(super) use std::sync::{
-    Arc, Mutex, MutexGuard,
+    Mutex, MutexGuard,
     atomic::{AtomicU64, Ordering},
 };

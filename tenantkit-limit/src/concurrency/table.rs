@@ -56,8 +56,7 @@ pub(super) struct Place {
 impl<K> Table<K> {
     /// `shards` is a power of two.
     pub(super) fn new(shards: usize) -> Self {
-        let shard =
-            || Shard(Mutex::new(Tenants { index: HashTable::new(), entries: Slab::new() }));
+        let shard = || Shard(Mutex::new(Tenants { index: HashTable::new(), entries: Slab::new() }));
         Self { shards: (0..shards).map(|_| shard()).collect(), hasher: RandomState::default() }
     }
 
@@ -184,9 +183,7 @@ impl<K: Eq + Hash + Clone> Table<K> {
     pub(super) fn held(&self, key: &K, resource: Resource) -> u32 {
         let hash = self.hasher.hash_one(key);
         let tenants = self.lock(self.shard_of(hash));
-        tenants
-            .find(hash, key)
-            .map_or(0, |at| tenants.entries[at].by_resource[resource.number()])
+        tenants.find(hash, key).map_or(0, |at| tenants.entries[at].by_resource[resource.number()])
     }
 }
 
@@ -218,13 +215,7 @@ impl<K> Entry<K> {
         Self { key, hash, held: 0, by_resource: [0; Resource::MAX], waits_for: 0, queue: None }
     }
 
-    fn take(
-        &mut self,
-        cap: Cap,
-        turn: Turn,
-        word: &Word,
-        sharing: Sharing,
-    ) -> Result<(), Blocked> {
+    fn take(&mut self, cap: Cap, turn: Turn, word: &Word, sharing: Sharing) -> Result<(), Blocked> {
         let of_resource = &mut self.by_resource[cap.resource().number()];
         let behind = turn == Turn::Newcomer && self.waits_for & cap.resource().bit() != 0;
         if behind || *of_resource >= cap.permits() {

@@ -84,15 +84,6 @@ pub(super) struct Common<'c, K> {
     pub(super) sharing: Sharing,
 }
 
-/// What becomes of a waiter that is polled.
-#[derive(Debug)]
-pub(super) enum Polled {
-    /// It has its permit, at this place, and waits no more.
-    Granted(Place),
-    /// It still waits, with the new waker; the old one is for whoever polls to drop, outside the lock.
-    Waits(#[expect(dead_code, reason = "only dropped")] Waker),
-}
-
 /// What becomes of a waiter that gives up.
 #[derive(Debug)]
 pub(super) enum GaveUp {
@@ -172,15 +163,12 @@ impl Waiting {
         Ok(waiter)
     }
 
-    /// Looks whether the waiter has its permit.
-    pub(super) fn poll(&mut self, waiter: u32, waker: Waker) -> Polled {
+    /// Looks whether the waiter has its permit, and takes it away if so. The waker that comes back is
+    /// to be dropped outside the lock.
+    pub(super) fn poll(&mut self, waiter: u32, waker: Waker) -> (Option<Place>, Waker) {
         match &mut self.waiters[waiter].state {
-            State::Waits(old) => Polled::Waits(std::mem::replace(old, waker)),
-            State::Granted => {
-                let place = self.waiters[waiter].place;
-                self.waiters.remove(waiter);
-                Polled::Granted(place)
-            }
+            State::Waits(old) => (None, std::mem::replace(old, waker)),
+            State::Granted => (self.waiters.remove(waiter).map(|waiter| waiter.place), waker),
         }
     }
 
@@ -224,7 +212,8 @@ impl Waiting {
             };
             match self.serve(common, tenant) {
                 Ok(waiter) => {
-                    let granted = std::mem::replace(&mut self.waiters[waiter].state, State::Granted);
+                    let granted =
+                        std::mem::replace(&mut self.waiters[waiter].state, State::Granted);
                     if let State::Waits(waker) = granted {
                         wakers.0.push_back(waker);
                     }
@@ -264,13 +253,7 @@ impl Waiting {
     }
 
     /// Takes a waiter out of its lane, and the lane and the tenant with the last.
-    fn unlink<K>(
-        &mut self,
-        common: &Common<'_, K>,
-        tenant: u32,
-        resource: Resource,
-        waiter: u32,
-    ) {
+    fn unlink<K>(&mut self, common: &Common<'_, K>, tenant: u32, resource: Resource, waiter: u32) {
         let queue = &mut self.tenants[tenant];
         let place = queue.place;
         queue.waiters -= 1;

@@ -67,12 +67,8 @@ impl Word {
             if now.in_use() >= room || (turn == Turn::Newcomer && seen & ahead != 0) {
                 return Err(Blocked::Common(standing));
             }
-            match self.0.compare_exchange_weak(
-                seen,
-                seen + 1,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
+            match self.0.compare_exchange_weak(seen, seen + 1, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return Ok(()),
                 Err(other) => seen = other,
             }
