@@ -1,25 +1,21 @@
 //! [`CrossTenantPool`]: work over many tenants, as a role of its own.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod build;
 
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use std::{fmt, sync::Arc};
+
+pub use build::CrossTenantPoolBuilder;
+use sqlx::PgPool;
 use tenantkit_core::{Authority, CrossTenant, Door};
 
 use crate::{
     Error,
+    begin::begin,
     bind::{Binding, Mode},
-    catalog::Auditor,
     lease::Home,
-    pool::{begin, bounded_when_idle, knows_transaction_timeout},
     trail::Trail,
     work::work_transaction,
 };
-
-/// Work over many tenants is let to take longer.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(300);
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECTIONS: u32 = 2;
 
 /// A pool for work over many tenants. It connects as a role of its own, to which policies show the
 /// rows of all tenants ([`cross_tenant_role`](crate::rls::TenantTable::cross_tenant_role)); the role
@@ -46,7 +42,8 @@ struct Inner {
     pool: PgPool,
     home: Arc<Home>,
     authority: Authority,
-    transaction_timeout: Option<Duration>,
+    /// But for `read_only`.
+    mode: Mode,
 }
 
 impl CrossTenantPool {
@@ -56,24 +53,19 @@ impl CrossTenantPool {
     /// # Errors
     ///
     /// [`Error::Unsafe`] when the role can do more than its policies say: it is a superuser, bypasses
-    /// row-level security, or owns what it reads. [`Error::Unavailable`] when there is no Postgres.
+    /// row-level security, or owns what it reads. [`Error::NothingOpen`] when no policy shows it the
+    /// rows of all tenants. The rest as [`TenantPool::connect`](crate::TenantPool::connect).
     ///
     /// # Panics
     ///
     /// Outside a Tokio runtime.
     pub async fn connect(url: &str, authority: &Authority) -> Result<Self, Error> {
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .connect_with(bounded_when_idle(url.parse()?, STATEMENT_TIMEOUT))
-            .await?;
-        Auditor::across_tenants().run(&pool).await?.into_result()?;
-        let home = Arc::new(Home::new(false));
-        let transaction_timeout =
-            knows_transaction_timeout(&pool).await?.then_some(TRANSACTION_TIMEOUT);
-        let authority = authority.clone();
-        Ok(Self(Arc::new(Inner { pool, home, authority, transaction_timeout })))
+        Self::builder(authority).connect(url).await
+    }
+
+    /// Connects with options.
+    pub fn builder(authority: &Authority) -> CrossTenantPoolBuilder {
+        CrossTenantPoolBuilder::new(authority)
     }
 
     /// Begins a transaction in which nothing can be written.
@@ -114,13 +106,8 @@ impl CrossTenantPool {
     async fn begin_as(&self, work: &CrossTenant, read_only: bool) -> Result<CrossTenantTx, Error> {
         work.check(&self.0.authority, Door::Transaction)?;
         work.audit().await?;
-        let mode = Mode {
-            read_only,
-            statement_timeout: Some(STATEMENT_TIMEOUT),
-            idle_timeout: STATEMENT_TIMEOUT,
-            transaction_timeout: self.0.transaction_timeout,
-        };
-        let Inner { pool, home, authority, .. } = &*self.0;
+        let Inner { pool, home, authority, mode } = &*self.0;
+        let mode = Mode { read_only, ..*mode };
         let trail = Trail::across_tenants(authority, work);
         let session = begin(pool, home, Binding::CrossTenant, mode, trail).await?;
         Ok(CrossTenantTx::new(session, work.clone()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
-use tenantkit_core::{Door, Reason, Refusal};
+use tenantkit_core::{Door, Reason, Refusal, Tier};
 
 use crate::{Report, StatementRefused};
 
@@ -18,6 +18,27 @@ pub enum Error {
     /// The door refused the context, or the work that belongs to no single tenant.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The URL is not one of Postgres. It is not told what it is: there may be a password in it.
+    #[error("the database's URL is not like postgres://user:password@host:port/database")]
+    Url(#[source] sqlx::Error),
+    /// Postgres does not let the role in.
+    #[error("the database does not let this role in: look at its password, and at pg_hba.conf")]
+    LoginRefused(#[source] sqlx::Error),
+    /// There is no database of this name.
+    #[error("the server has no database of this name")]
+    NoDatabase(#[source] sqlx::Error),
+    /// A timeout was set for a tier that the authority does not declare.
+    #[error("a timeout is set for the tier {0}, which the authority does not declare")]
+    ForeignTier(Tier),
+    /// There is a pool for work over many tenants, and no policy shows its role their rows.
+    #[error(
+        "no policy shows this role the rows of all tenants: \
+         SELECT tenantkit.open_across('TABLE', '{role}'); as the owner, for each table"
+    )]
+    NothingOpen {
+        /// Who logged in.
+        role: String,
+    },
     /// Postgres cannot be reached, or no connection of the pool became free in time.
     #[error("the database is not reachable")]
     Unavailable(#[source] sqlx::Error),
@@ -39,7 +60,10 @@ pub enum Error {
     /// after; what a statement saved by itself is not undone.
     #[error("the transaction is no longer bound to its tenant, and was not committed")]
     BindingLost,
-    /// The link broke while the commit was under way: it may have been saved, or not.
+    /// The link broke while the commit was under way: it may have been saved, or not. It is no
+    /// [refusal](Self::refusal), because a refusal says that nothing was done, and invites a client to do
+    /// the same again: the write would then be there twice. Whoever can tell (a key that is unique, an
+    /// idempotency key in the same transaction) looks, and tries again.
     #[error("the connection was lost during the commit, which may have been saved or not")]
     CommitUnknown(#[source] sqlx::Error),
     /// The database is not set up so that row-level security binds this role.
@@ -51,12 +75,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a door of the service answers for it. `None` for what is a fault of the service.
+    /// What a door of the service answers for it: nothing was done. `None` for what is a fault of the
+    /// service, and for [`CommitUnknown`](Self::CommitUnknown).
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused(refusal) => Some(*refusal),
-            Self::Unavailable(_) | Self::TimedOut(_) | Self::CommitUnknown(_) => Some(
+            Self::Unavailable(_) | Self::TimedOut(_) => Some(
                 Refusal::new(Reason::DependencyUnavailable, Door::Transaction)
                     .retry_after(RETRY_AFTER),
             ),
@@ -69,7 +94,9 @@ impl Error {
     #[must_use]
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
-            Self::Unavailable(error)
+            Self::LoginRefused(error)
+            | Self::NoDatabase(error)
+            | Self::Unavailable(error)
             | Self::TimedOut(error)
             | Self::RowForbidden(error)
             | Self::CommitUnknown(error)
@@ -93,6 +120,11 @@ impl From<sqlx::Error> for Error {
             Sqlx::Database(_) if is_dead(&error) => Self::Unavailable(error),
             Sqlx::Database(_) if is_timed_out(&error) => Self::TimedOut(error),
             Sqlx::Database(_) if is_forbidden_row(&error) => Self::RowForbidden(error),
+            Sqlx::Database(_) => match sqlstate(&error) {
+                Some("28000" | "28P01") => Self::LoginRefused(error),
+                Some("3D000") => Self::NoDatabase(error),
+                _ => Self::Sqlx(error),
+            },
             other => Self::Sqlx(other),
         }
     }

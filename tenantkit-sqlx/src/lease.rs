@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use crate::{
     bind,
     error::{Failure, failure, is_spoiled},
+    outage::Outage,
 };
 
 /// How long a background rollback may take before the connection is closed instead.
@@ -33,6 +34,7 @@ pub(crate) struct Home {
     runtime: Handle,
     pgbouncer: bool,
     rollback: Arc<str>,
+    outage: Arc<Outage>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,12 @@ impl Home {
         } else {
             bind::REFUSE_PREPARED
         });
-        Self { runtime: Handle::current(), pgbouncer, rollback: rollback.into() }
+        Self {
+            runtime: Handle::current(),
+            pgbouncer,
+            rollback: rollback.into(),
+            outage: Arc::default(),
+        }
     }
 
     /// Whether the session is lent by PgBouncer for a transaction at a time.
@@ -92,6 +99,11 @@ impl Home {
     /// What follows `ROLLBACK`, and `COMMIT` as well.
     pub(crate) fn reset(&self) -> &str {
         &self.rollback["ROLLBACK".len()..]
+    }
+
+    /// Whether there is a server.
+    pub(crate) const fn outage(&self) -> &Arc<Outage> {
+        &self.outage
     }
 
     fn handle(&self) -> Handle {
@@ -169,11 +181,6 @@ impl Lease {
     /// The transaction is over and the session is clean.
     pub(crate) const fn release(&mut self) {
         self.health.state = State::Clean;
-    }
-
-    /// The connection must not be used again.
-    pub(crate) const fn condemn(&mut self) {
-        self.health.state = State::Broken;
     }
 }
 

@@ -45,7 +45,8 @@
 //! - **One statement at a time.** All statements go by the extended protocol. One that ends or rebinds
 //!   the transaction is refused before it is sent, where it is recognised ([`StatementRefused`]).
 //! - **Down is not wrong.** When Postgres cannot be reached, [`Error::refusal`] is one that a client may
-//!   retry; when it is back, so is the pool.
+//!   retry, and once that is known nobody waits for it; when it is back, so is the pool. A commit of
+//!   which nobody knows is no such refusal: [`Error::CommitUnknown`].
 //!
 //! # What is not
 //!
@@ -56,7 +57,8 @@
 //! [what is left](rls#what-it-does-not-stop) is for roles and grants.
 //!
 //! A transaction that is rolled back is not verified: what it read by a binding of its own, nobody is
-//! told. And before Postgres 17 nothing on the server ends a statement whose rows nobody takes.
+//! told. Nor is what a deferred trigger does, which the commit runs after it has verified. What an
+//! extension keeps for a session (connections of dblink, `%_SHARED` of PL/Perl) no cleaning reaches. And before Postgres 17 nothing on the server ends a statement whose rows nobody takes.
 //!
 //! Other work has doors of its own: [`TenantPool::begin_system`] for the service itself,
 //! [`CrossTenantPool`] for work over many tenants. Neither is a [`TenantConn`].
@@ -68,6 +70,7 @@
 //! and is held is then PgBouncer's to end (`idle_transaction_timeout`): it takes no settings at start.
 
 mod as_tenant;
+mod begin;
 mod bind;
 pub mod catalog;
 mod conn;
@@ -75,6 +78,7 @@ mod cross_tenant;
 mod error;
 mod executor;
 mod lease;
+mod outage;
 mod pool;
 mod prepared;
 pub mod rls;
@@ -90,7 +94,7 @@ mod work;
 pub use as_tenant::AsTenant;
 pub use catalog::Report;
 pub use conn::TenantConn;
-pub use cross_tenant::{CrossTenantPool, CrossTenantTx};
+pub use cross_tenant::{CrossTenantPool, CrossTenantPoolBuilder, CrossTenantTx};
 pub use error::Error;
 pub use pool::{Begin, TenantPool, TenantPoolBuilder};
 pub use savepoint::Savepoint;

@@ -11,17 +11,15 @@ use std::{
 };
 
 pub use build::TenantPoolBuilder;
-pub(crate) use build::{bounded_when_idle, knows_transaction_timeout};
 use futures_core::future::BoxFuture;
 use sqlx::PgPool;
 use tenantkit_core::{Authority, Door, SystemWork, TenantContext, Tier};
 
 use crate::{
     AsTenant, Error, Report, SystemTx, TenantConn, TenantTx,
+    begin::begin,
     bind::{Binding, Mode},
-    error::is_dead,
-    lease::{Home, Lease},
-    session::Session,
+    lease::Home,
     trail::Trail,
 };
 
@@ -74,7 +72,9 @@ impl TenantPool {
     /// # Errors
     ///
     /// [`Error::Unsafe`] with the SQL that mends it, when the role bypasses row-level security or a
-    /// table that it can reach is not protected; [`Error::Unavailable`] when there is no Postgres.
+    /// table that it can reach is not protected. [`Error::Url`], [`Error::LoginRefused`] and
+    /// [`Error::NoDatabase`] say what is wrong with `url`. [`Error::Unavailable`] when there is no
+    /// Postgres, for as long as a pool waits for a connection.
     ///
     /// # Panics
     ///
@@ -110,7 +110,9 @@ impl TenantPool {
     /// # Errors
     ///
     /// [`Error::Refused`] when the door refuses the context ([`Authority::check`]),
-    /// [`Error::Unavailable`] when Postgres cannot be reached or no connection became free in time.
+    /// [`Error::Unavailable`] when Postgres cannot be reached or no connection became free in time. While
+    /// it is known that Postgres cannot be reached, nobody waits; when it can be again, that is found out
+    /// within a second.
     ///
     /// # Cancellation
     ///
@@ -221,33 +223,5 @@ impl Timeouts {
             idle_timeout: self.idle,
             transaction_timeout: self.transaction,
         }
-    }
-}
-
-/// Begins and binds. After a restart of Postgres all connections of the pool are dead, so that each
-/// may be tried once; the whole takes no longer than the pool's patience for one.
-pub(crate) async fn begin(
-    pool: &PgPool,
-    home: &Arc<Home>,
-    binding: Binding,
-    mode: Mode,
-    trail: Trail,
-) -> Result<Session, Error> {
-    let sql = binding.begin(mode);
-    let attempts = async {
-        let mut left = pool.size();
-        loop {
-            let mut lease = Lease::new(pool.acquire().await?, Arc::clone(home));
-            match lease.run(&sql).await.result {
-                Ok(()) => return Ok(lease),
-                Err(error) if is_dead(&error) && left > 0 => left -= 1,
-                Err(error) => return Err(error),
-            }
-        }
-    };
-    let patience = pool.options().get_acquire_timeout();
-    match tokio::time::timeout(patience, attempts).await {
-        Ok(lease) => Ok(Session::new(lease?, binding, trail)),
-        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }
 }

@@ -92,8 +92,7 @@ impl Session {
             return Ok(());
         };
         if completed >= 2 {
-            // It is saved; what failed is the cleaning.
-            self.lease.condemn();
+            // It is saved. What failed is the cleaning, which the drop tries once more.
             return Ok(());
         }
         Err(match (failure(&error), completed) {
@@ -140,8 +139,7 @@ impl Session {
                 self.finish(level.number);
                 Ok(())
             }
-            Err(error) if failure(&error) == Failure::Statement => Err(self.unguarded(error)),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.unguarded(error)),
         }
     }
 

@@ -9,6 +9,7 @@ mod postgres {
     mod begin;
     mod cancel;
     mod commit;
+    mod connect;
     mod doors;
     pub(crate) mod fixture;
     mod kit;

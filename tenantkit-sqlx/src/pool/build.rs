@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tenantkit_core::{Authority, Tier};
 
 use super::{Inner, TenantPool, Timeouts};
-use crate::{Error, bind, catalog::Auditor, lease::Home};
+use crate::{
+    Error,
+    begin::{bounded_when_idle, connect, knows_transaction_timeout, options_of},
+    catalog::Auditor,
+    lease::Home,
+};
 
 /// How long a statement may take where nothing else was said.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,7 +67,8 @@ impl TenantPoolBuilder {
         self
     }
 
-    /// The same for tenants of one tier.
+    /// The same for tenants of one tier, which has to be one of the authority's: `connect` refuses
+    /// another ([`Error::ForeignTier`]).
     pub fn statement_timeout_of(mut self, tier: Tier, timeout: Duration) -> Self {
         self.timeouts.by_tier.retain(|(of, _)| *of != tier);
         self.timeouts.by_tier.push((tier, timeout));
@@ -109,7 +112,7 @@ impl TenantPoolBuilder {
     ///
     /// Outside a Tokio runtime.
     pub async fn connect(self, url: &str) -> Result<TenantPool, Error> {
-        self.connect_with(url.parse().map_err(Error::Sqlx)?).await
+        self.connect_with(options_of(url)?).await
     }
 
     /// Connects with options that a URL does not have.
@@ -122,12 +125,16 @@ impl TenantPoolBuilder {
     ///
     /// Outside a Tokio runtime.
     pub async fn connect_with(mut self, options: PgConnectOptions) -> Result<TenantPool, Error> {
+        let tiers = self.authority.tiers();
+        if let Some(&(tier, _)) = self.timeouts.by_tier.iter().find(|it| !tiers.contains(it.0)) {
+            return Err(Error::ForeignTier(tier));
+        }
         let options = if self.pgbouncer {
             options.statement_cache_capacity(0)
         } else {
             bounded_when_idle(options, self.timeouts.idle)
         };
-        let pool = self.options.test_before_acquire(false).connect_with(options).await?;
+        let pool = connect(self.options, options).await?;
         let report = self.auditor.run(&pool).await?.into_result()?;
         if !knows_transaction_timeout(&pool).await? {
             self.timeouts.transaction = None;
@@ -140,16 +147,4 @@ impl TenantPoolBuilder {
             report,
         })))
     }
-}
-
-/// Bounds a transaction that was aborted and is held all the same: with the abort, what was set for the
-/// transaction only is undone. PgBouncer takes no such options.
-pub(crate) fn bounded_when_idle(options: PgConnectOptions, timeout: Duration) -> PgConnectOptions {
-    options.options([("idle_in_transaction_session_timeout", bind::millis(timeout).to_string())])
-}
-
-/// Whether the server ends a transaction that takes too long. It costs no round trip.
-pub(crate) async fn knows_transaction_timeout(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    let version = pool.acquire().await?.server_version_num();
-    Ok(version.is_some_and(|version| version >= 170_000))
 }

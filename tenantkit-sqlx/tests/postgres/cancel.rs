@@ -149,6 +149,30 @@ on_each_server! {
         nothing_is_left(fixture, &pool).await;
     }
 
+    async fn a_stream_that_fails_after_its_drop_is_undone_with_its_savepoint(fixture: &Fixture) {
+        use futures_util::TryStreamExt;
+
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let first = pid(&mut tx).await;
+        let mut savepoint = tx.savepoint().await.unwrap();
+        let failing = "SELECT 1 / (5000 - n) FROM generate_series(1, 9000) n";
+        let mut rows = sqlx::query(failing).fetch(&mut savepoint);
+        rows.try_next().await.unwrap().unwrap();
+        drop(rows);
+        savepoint.rollback().await.unwrap();
+        sqlx::query("INSERT INTO documents (id, title) VALUES (2, 'x')").execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+
+        // And without one, it costs the transaction and not its connection.
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let mut rows = sqlx::query(failing).fetch(&mut tx);
+        rows.try_next().await.unwrap().unwrap();
+        drop(rows);
+        tx.rollback().await.unwrap();
+        assert_eq!(pid(&mut pool.begin(&fixture.globex()).await.unwrap()).await, first);
+    }
+
     async fn an_early_return_costs_no_connection(fixture: &Fixture) {
         let (link, pool) = fixture.over_link().await;
         let first = pid(&mut pool.begin(&fixture.acme()).await.unwrap()).await;

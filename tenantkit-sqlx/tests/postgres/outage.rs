@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use sqlx::postgres::PgPoolOptions;
 use tenantkit_core::{Reason, RefusalCode};
 use tenantkit_sqlx::{Error, TenantPool};
-use throwaway::{Postgres, PostgresVersion};
+use throwaway::{Postgres, PostgresVersion, Proxy};
 
 use super::fixture::{Fixture, on_each_server};
 
@@ -64,6 +64,12 @@ async fn postgres_may_restart_under_load_and_the_pool_recovers_by_itself() {
         is_unavailable(&result.unwrap_err());
     }
     server.restart().unwrap();
+    // Found out by whoever comes a moment after the last attempt.
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    while once(&pool, &fixture).await.is_err() {
+        assert!(std::time::Instant::now() < patience, "it does not recover");
+        tokio::task::yield_now().await;
+    }
     for result in load().await {
         result.unwrap();
     }
@@ -71,7 +77,82 @@ async fn postgres_may_restart_under_load_and_the_pool_recovers_by_itself() {
     server.stop().unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_postgres_is_down_nobody_waits_and_few_ask() {
+    // Its own, because it is stopped.
+    let server: &'static Postgres =
+        Box::leak(Box::new(Postgres::start(PostgresVersion::System).unwrap()));
+    let fixture = Fixture::new(server);
+    let link = Proxy::start(server.address().unwrap()).unwrap();
+    // Who waits out this patience fails the test.
+    let options = |options: PgPoolOptions| {
+        options.max_connections(4).acquire_timeout(Duration::from_secs(600))
+    };
+    let pool = TenantPool::builder(fixture.authority()).options(options);
+    let direct = pool.clone().connect(&fixture.database.url(&fixture.serving)).await.unwrap();
+    let linked =
+        pool.connect(&fixture.database.url_through(&link, &fixture.serving)).await.unwrap();
+    let patience = Duration::from_secs(60);
+    let refused = async |pool: &TenantPool, requests| {
+        let all = futures_util::future::join_all((0..requests).map(|_| once(pool, &fixture)));
+        for result in tokio::time::timeout(patience, all).await.expect("it waits") {
+            is_unavailable(&result.unwrap_err());
+        }
+    };
+    server.stop().unwrap();
+    for pool in [&direct, &linked] {
+        refused(pool, 8).await;
+        let asked = link.connections();
+        refused(pool, 200).await;
+        assert!(link.connections() <= asked + 3, "each of them asks");
+    }
+
+    server.restart().unwrap();
+    let recovered = async {
+        for pool in [&direct, &linked] {
+            while once(pool, &fixture).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+            let all = futures_util::future::join_all((0..20).map(|_| once(pool, &fixture)));
+            for result in all.await {
+                result.unwrap();
+            }
+        }
+    };
+    tokio::time::timeout(patience, recovered).await.expect("it does not recover");
+    server.stop().unwrap();
+}
+
 on_each_server! {
+    async fn a_pool_that_is_busy_for_long_is_not_taken_for_an_outage(fixture: &Fixture) {
+        // Long enough that somebody looks whether the server is there.
+        let options = |options: PgPoolOptions| {
+            options.max_connections(1).acquire_timeout(Duration::from_millis(600))
+        };
+        let pool = TenantPool::builder(fixture.authority())
+            .options(options)
+            .connect(&fixture.database.url(&fixture.serving))
+            .await
+            .unwrap();
+        let held = pool.begin(&fixture.acme()).await.unwrap();
+        let busy = pool.begin(&fixture.globex()).await.unwrap_err();
+        assert!(matches!(busy, Error::Unavailable(sqlx::Error::PoolTimedOut)), "{busy:?}");
+        drop(held);
+        once(&pool, fixture).await.unwrap();
+    }
+
+    async fn a_rollback_over_a_link_that_broke_says_so(fixture: &Fixture) {
+        let (link, pool) = fixture.over_link().await;
+        let tx = pool.begin(&fixture.acme()).await.unwrap();
+        link.cut();
+        is_unavailable(&tx.rollback().await.unwrap_err());
+
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let savepoint = tx.savepoint().await.unwrap();
+        link.cut();
+        is_unavailable(&savepoint.rollback().await.unwrap_err());
+    }
+
     async fn dead_connections_are_replaced_and_nobody_notices(fixture: &Fixture) {
         let (link, _) = fixture.over_link().await;
         let url = fixture.database.url_through(&link, &fixture.serving);

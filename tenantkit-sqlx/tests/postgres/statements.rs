@@ -170,6 +170,23 @@ on_each_server! {
         }
     }
 
+    async fn a_forgotten_savepoint_takes_those_that_were_finished_in_it_along(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let insert = "INSERT INTO documents (id, title) VALUES ($1, 'x')";
+        sqlx::query(insert).bind(2_i64).execute(&mut tx).await.unwrap();
+        let mut outer = tx.savepoint().await.unwrap();
+        sqlx::query(insert).bind(3_i64).execute(&mut outer).await.unwrap();
+        outer.savepoint().await.unwrap().release().await.unwrap();
+        #[expect(clippy::mem_forget, reason = "it is what is tested")]
+        std::mem::forget(outer);
+        tx.commit().await.unwrap();
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let saved: Vec<i64> =
+            sqlx::query_scalar("SELECT id FROM documents ORDER BY id").fetch_all(&mut tx).await.unwrap();
+        assert_eq!(saved, [1, 2]);
+    }
+
     async fn a_forgotten_savepoint_is_not_committed(fixture: &Fixture) {
         let pool = fixture.pool().await;
         let mut tx = pool.begin(&fixture.acme()).await.unwrap();
