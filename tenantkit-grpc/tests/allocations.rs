@@ -13,7 +13,7 @@ use tenantkit_core::{Inbound, Source};
 use tenantkit_grpc::TenantClientLayer;
 use tower::{Layer, Service, service_fn};
 
-use stacks::{NOTHING, Setup, bare, send};
+use stacks::{NOTHING, Setup, bare, begin, send, streaming};
 
 /// The allocations of one request, after a few that warm it up.
 fn count<S, B>(setup: &Setup, mut service: S) -> u64
@@ -47,6 +47,27 @@ fn a_tenants_request_allocates_little_more_than_anybodys() {
     assert!(around <= 3, "{around} around the router");
     // That it counts at all.
     assert!(nothing >= 1 && count(&setup, NOTHING.layer(bare())) == base);
+}
+
+#[test]
+fn a_stream_that_is_watched_costs_a_task_and_what_it_shares() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let setup = Setup::new();
+    let measure = |inside: bool| {
+        let mut service = setup.layer().layer(streaming());
+        let _entered = inside.then(|| runtime.enter());
+        for _ in 0..100 {
+            drop(begin(&mut service, setup.request()));
+        }
+        let request = setup.request();
+        allocation_counter::measure(|| drop(begin(&mut service, request)))
+    };
+    let (alone, watched) = (measure(false), measure(true));
+    let (count, bytes) =
+        (watched.count_total - alone.count_total, watched.bytes_total - alone.bytes_total);
+    println!("a watched stream: {count} allocations, {bytes} bytes more");
+    assert!(count <= 2 && bytes <= 1024, "{count} allocations, {bytes} bytes");
+    assert!(count >= 1, "it is not watched");
 }
 
 #[test]

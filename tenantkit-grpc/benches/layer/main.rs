@@ -5,16 +5,21 @@
 
 mod stacks;
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Waker},
+};
 
 use axum::body::Body;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
 use tenantkit_core::{Inbound, Source, TenantContext};
 use tenantkit_grpc::TenantClientLayer;
+use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service, service_fn};
 
-use stacks::{NOTHING, Setup, bare, send};
+use stacks::{NOTHING, Setup, bare, begin, frame, send, streaming};
 
 /// A few requests at a time: criterion's own batches are megabytes of them, and time the memory.
 const BATCH: BatchSize = BatchSize::NumIterations(16);
@@ -37,6 +42,51 @@ fn server(criterion: &mut Criterion) {
     time(criterion, "server/tenant-through-router", &setup, bare().layer(setup.layer()));
     time(criterion, "server/nothing-around-router", &setup, NOTHING.layer(bare()));
     time(criterion, "server/tenant-around-router", &setup, setup.layer().layer(bare()));
+}
+
+/// A stream, on a runtime that has its turn in the middle and at the end: it polls the task that
+/// watches a body, and takes it away.
+fn streams(criterion: &mut Criterion) {
+    let setup = Setup::new();
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    stream(criterion, "stream/bare", &setup, &runtime, true, streaming());
+    let tenant = || setup.layer().layer(streaming());
+    stream(criterion, "stream/tenant-alone", &setup, &runtime, false, tenant());
+    stream(criterion, "stream/tenant-watched", &setup, &runtime, true, tenant());
+}
+
+/// One stream through `service`, whose handler answers on the runtime or outside of it.
+fn stream<S, B>(
+    criterion: &mut Criterion,
+    name: &str,
+    setup: &Setup,
+    runtime: &Runtime,
+    inside: bool,
+    mut service: S,
+) where
+    S: Service<Request<Body>, Response = Response<B>, Error: std::fmt::Debug>,
+    B: http_body::Body<Error: std::fmt::Debug> + Unpin,
+{
+    let turn = || runtime.block_on(tokio::task::yield_now());
+    criterion.bench_function(name, |bencher| {
+        bencher.iter_batched(
+            || setup.request(),
+            |request| {
+                let mut body = {
+                    let _entered = inside.then(|| runtime.enter());
+                    begin(&mut service, request)
+                };
+                turn();
+                let mut cx = Context::from_waker(Waker::noop());
+                while let Some(read) = frame(Pin::new(&mut body), &mut cx) {
+                    read.unwrap();
+                }
+                drop(body);
+                turn();
+            },
+            BATCH,
+        );
+    });
 }
 
 fn client(criterion: &mut Criterion) {
@@ -65,5 +115,5 @@ fn client(criterion: &mut Criterion) {
         .unwrap();
 }
 
-criterion_group!(benches, server, client);
+criterion_group!(benches, server, streams, client);
 criterion_main!(benches);

@@ -1,6 +1,7 @@
 //! One axum route, bare and behind layers: what the bench times and what a test counts allocations of.
 
 use std::{
+    convert::Infallible,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -8,7 +9,8 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use http::{HeaderValue, Request, Response};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
+use http_body_util::StreamBody;
 use tenantkit_core::{
     Algorithm, Authority, Identity, Incarnation, KeySet, KeyTerms, KeyUse, MemoryDirectory,
     SigningKey, Source, Subject, SystemClock, TenantRecord, TierSet, TxnTokens, UnixTime,
@@ -68,6 +70,17 @@ pub(crate) fn bare() -> Router {
     Router::new().route("/v1/documents", get(async || "documents"))
 }
 
+/// A route whose answer is a stream of frames, more than are read ahead.
+pub(crate) fn streaming() -> Router {
+    let answer = async || {
+        let frames = (0..FRAMES).map(|_| Ok::<_, Infallible>(Frame::data("a frame".into())));
+        Body::new(StreamBody::new(tokio_stream::iter(frames)))
+    };
+    Router::new().route("/v1/documents", get(answer))
+}
+
+const FRAMES: usize = 8;
+
 /// A layer that does nothing.
 #[derive(Clone)]
 pub(crate) struct Nothing<S = ()>(S);
@@ -103,21 +116,30 @@ where
     B: http_body::Body<Error: std::fmt::Debug>,
 {
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(service.poll_ready(&mut cx).is_ready());
-    let answer = pin!(service.call(request));
-    let Poll::Ready(answer) = answer.poll(&mut cx) else { panic!("it waits") };
-    let answer = answer.unwrap();
-    assert_eq!(answer.status(), 200);
-    let mut body = pin!(answer.into_body());
+    let mut body = pin!(begin(service, request));
     while let Some(frame) = frame(body.as_mut(), &mut cx) {
         frame.unwrap();
     }
 }
 
-fn frame<B: http_body::Body>(
+/// Sends one request. What is not read of its answer yet.
+pub(crate) fn begin<S, B>(service: &mut S, request: Request<Body>) -> B
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: std::fmt::Debug>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut cx).is_ready());
+    let answer = pin!(service.call(request));
+    let Poll::Ready(answer) = answer.poll(&mut cx) else { panic!("it waits") };
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.into_body()
+}
+
+pub(crate) fn frame<B: http_body::Body>(
     body: Pin<&mut B>,
     cx: &mut Context<'_>,
-) -> Option<Result<http_body::Frame<B::Data>, B::Error>> {
+) -> Option<Result<Frame<B::Data>, B::Error>> {
     if body.is_end_stream() {
         return None;
     }
