@@ -153,11 +153,17 @@ impl ManualClock {
         }
     }
 
-    /// Lets time pass, on both clocks.
+    /// Lets time pass, on both clocks. It saturates.
     pub fn advance(&self, span: Duration) {
         let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        self.times.wall_millis.fetch_add(millis(span), Ordering::SeqCst);
-        self.times.monotonic_nanos.fetch_add(nanos, Ordering::SeqCst);
+        for (time, span) in
+            [(&self.times.wall_millis, millis(span)), (&self.times.monotonic_nanos, nanos)]
+        {
+            time.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |time| {
+                Some(time.saturating_add(span))
+            })
+            .ok();
+        }
     }
 
     /// Steps the calendar, as an operator or NTP does; the monotonic clock stays.

@@ -39,7 +39,8 @@ const TOPIC_MAX: usize = 249;
 ///
 /// One scheme never gives two tenants one name, and never a name that its target would cut, fold or
 /// take for its own. Two schemes for things of one kind are kept apart by prefixes of which neither
-/// starts with the other.
+/// starts with the other; for topics, also when `.` is read as `_`, because brokers refuse a topic whose
+/// name differs from another's in that alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameScheme {
     prefix: &'static str,
@@ -66,8 +67,9 @@ impl NameScheme {
     ///
     /// # Panics
     ///
-    /// When the prefix is not `^[a-z_][a-z0-9_]{0,14}$`, or starts with `pg_`, which Postgres keeps
-    /// for itself.
+    /// When the prefix is not `^([a-z_][a-z0-9_]{0,13})?_$`, or is one that Postgres keeps for itself:
+    /// `information_`, or what starts with `pg_`. It ends with `_` so that no id completes it to
+    /// `pg_monitor`, `public`, `postgres` or `template1`.
     #[must_use]
     pub const fn postgres(prefix: &'static str) -> Self {
         let bytes = prefix.as_bytes();
@@ -79,7 +81,12 @@ impl NameScheme {
             bytes.len() + TenantId::MAX_LEN <= POSTGRES_MAX,
             "the prefix has more than 15 bytes: Postgres would cut the longest names"
         );
+        assert!(
+            matches!(bytes, [.., b'_']),
+            "the prefix does not end with _: with an id behind it, it could be a name of Postgres' own"
+        );
         assert!(!matches!(bytes, [b'p', b'g', b'_', ..]), "Postgres keeps pg_ for itself");
+        assert!(!matches!(bytes, b"information_"), "Postgres has information_schema");
         assert!(!bytes[0].is_ascii_digit(), "the prefix starts with a digit");
         let mut at = 0;
         while at < bytes.len() {

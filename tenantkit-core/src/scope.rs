@@ -35,6 +35,14 @@ impl TenantContext {
     /// Wraps a future, a stream, a sink or a body, so that every poll of it, and its drop, happens in
     /// this tenant's scope.
     ///
+    /// ```compile_fail
+    /// #![deny(unused_must_use)]
+    /// # fn work(tenant: tenantkit_core::TenantContext) -> Result<(), tenantkit_core::Refusal> {
+    /// tenant.scope(async { /* never polled */ })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// The checks are made once, here. What is in flight when the context expires goes on; a stream
     /// or body at a server is cut later, by the server's layer.
     ///

@@ -81,7 +81,9 @@ impl TierSet {
     }
 }
 
-/// What a tenant bought. It comes only from a [`TierSet`].
+/// What a tenant bought. It comes only from a [`TierSet`], and is the same in every set that has its
+/// name at the same place. Between sets that differ neither `==` nor `<` says anything: who takes a tier
+/// asks [`TierSet::contains`] first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tier {
     /// First, so that the derived order is that of the set.

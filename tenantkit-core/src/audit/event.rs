@@ -148,3 +148,25 @@ impl AuditEvent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_proved_is_told_and_nothing_else_is_lost() {
+        let who =
+            |sub: &str| Subject::new("https://id.example".parse().unwrap(), sub.parse().unwrap());
+        let (workload, txn): (Text, Text) = ("edge".parse().unwrap(), "t-1".parse().unwrap());
+        let identity = Identity::new("acme".parse().unwrap(), who("ann"), UnixTime::MAX)
+            .actor(who("bob"))
+            .workload(workload.clone())
+            .transaction(txn.clone());
+        let peer = "192.0.2.1:443".parse().ok();
+        let told =
+            AuditEvent::new(UnixTime::EPOCH, AuditAction::Granted).from(peer).proven(&identity);
+        assert_eq!((told.peer, told.tenant.as_deref()), (peer, Some("acme")));
+        assert_eq!((told.subject, told.actor), (Some(who("ann")), Some(who("bob"))));
+        assert_eq!((told.workload, told.transaction), (Some(workload), Some(txn)));
+    }
+}

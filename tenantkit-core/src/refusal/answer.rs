@@ -131,7 +131,39 @@ mod tests {
             assert_eq!(json["status"], reason.code().http_status());
             assert_eq!(json["type"], format!("urn:tenantkit:{}", reason.code()));
             assert_eq!(json["reason"], reason.as_str());
-            assert!(json["detail"].as_str().unwrap().ends_with(reason.advice()), "{reason}");
+            let detail = json["detail"].as_str().unwrap();
+            assert!(detail.ends_with(reason.advice()), "{reason}");
+            assert_eq!(
+                detail[1..detail.len() - reason.advice().len()],
+                reason.to_string()[1..].to_owned() + ". "
+            );
+            assert!(detail.starts_with(char::is_uppercase), "{detail}");
+        }
+    }
+
+    #[test]
+    fn every_code_has_the_answers_of_the_table() {
+        use RefusalCode as Code;
+        const UNAUTHENTICATED: i32 = 16;
+        const PERMISSION_DENIED: i32 = 7;
+        const RESOURCE_EXHAUSTED: i32 = 8;
+        const UNAVAILABLE: i32 = 14;
+        for code in Code::ALL {
+            let (http, grpc, transient) = match code {
+                Code::NoTenant | Code::Unverified => (401, UNAUTHENTICATED, false),
+                Code::Mismatch | Code::NotAllowed | Code::Suspended => {
+                    (403, PERMISSION_DENIED, false)
+                }
+                Code::RateLimited | Code::TooManyInFlight => (429, RESOURCE_EXHAUSTED, true),
+                Code::Overloaded | Code::CircuitOpen | Code::Moving => (503, UNAVAILABLE, true),
+            };
+            assert_eq!((code.http_status(), code.grpc_code()), (http, grpc), "{code}");
+            assert_eq!(
+                (code.is_transient(), code.title().is_empty()),
+                (transient, false),
+                "{code}"
+            );
+            assert_eq!(code.urn(), format!("urn:tenantkit:{}", code.as_str()));
         }
     }
 

@@ -43,3 +43,35 @@ impl Refusal {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Door, Reason};
+
+    #[test]
+    fn an_answer_is_not_stored_and_says_what_the_table_says() {
+        for reason in Reason::ALL {
+            let refusal = Refusal::new(*reason, Door::Request);
+            let answer = refusal.to_http();
+            let header = |name| answer.headers().get(name).map(HeaderValue::as_bytes);
+            assert_eq!(answer.status(), refusal.code().http_status());
+            assert_eq!(header(header::CONTENT_TYPE), Some(&b"application/problem+json"[..]));
+            assert_eq!(header(header::CACHE_CONTROL), Some(&b"no-store"[..]));
+            let challenge = match refusal.code() {
+                RefusalCode::NoTenant => Some(&b"Bearer"[..]),
+                RefusalCode::Unverified => Some(&br#"Bearer error="invalid_token""#[..]),
+                _ => None,
+            };
+            assert_eq!(header(header::WWW_AUTHENTICATE), challenge, "{reason}");
+            let wait = refusal.code().is_transient().then_some(&b"1"[..]);
+            assert_eq!(header(header::RETRY_AFTER), wait, "{reason}");
+            assert_eq!(*answer.body(), refusal.problem());
+        }
+        let wait =
+            Refusal::new(Reason::RateExceeded, Door::Permit).retry_after(Duration::from_secs(7));
+        assert_eq!(wait.to_http().headers()[header::RETRY_AFTER], "7");
+    }
+}

@@ -20,6 +20,7 @@ use crate::TenantContext;
 ///
 /// Dropping it drops what is inside it in the tenant's scope, wherever that happens.
 #[pin_project(PinnedDrop)]
+#[must_use = "what is in it does nothing until it is polled, and then in the tenant's scope"]
 pub struct Scoped<T> {
     /// Empty while it is lent to the stack, during a poll.
     context: Option<TenantContext>,
@@ -31,12 +32,6 @@ pub struct Scoped<T> {
 impl<T> Scoped<T> {
     pub(super) const fn new(context: TenantContext, inner: T) -> Self {
         Self { context: Some(context), inner: Some(inner) }
-    }
-
-    /// What is inside, by reference.
-    #[must_use]
-    pub const fn get_ref(&self) -> Option<&T> {
-        self.inner.as_ref()
     }
 
     /// Makes what belongs to the same work, in the same scope: the future of a handler, and the body

@@ -14,7 +14,7 @@ use crate::world::{START, World, id};
 
 const RESERVED: [&str; 4] = ["system", "anonymous", "default", "public"];
 const SCHEMAS: NameScheme = NameScheme::postgres("tenant_");
-const LONGEST: NameScheme = NameScheme::postgres("fifteen_bytes_x");
+const LONGEST: NameScheme = NameScheme::postgres("fifteen_bytes__");
 const TOPICS: NameScheme = NameScheme::topic("documents.");
 
 /// `^[a-z0-9][a-z0-9_-]{0,47}$`, and not reserved: written without the code under test.
@@ -192,9 +192,15 @@ fn time_saturates_and_a_manual_clock_moves_only_when_told() {
     clock.step_to(UnixTime::EPOCH);
     assert_eq!((same.now(), same.monotonic()), (UnixTime::EPOCH, second));
 
+    clock.advance(Duration::MAX);
+    assert_eq!((same.now(), same.monotonic()), (UnixTime::MAX, Duration::from_nanos(u64::MAX)));
+
     let system = SystemClock::new();
-    let (first, then) = (system.monotonic(), system.monotonic());
-    assert!(first <= then && system.now() > START.saturating_sub(Duration::from_secs(100_000_000)));
+    let first = system.monotonic();
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(1) {}
+    assert!(system.monotonic() >= first + Duration::from_millis(1));
+    assert!(system.now() > START.saturating_sub(Duration::from_secs(100_000_000)));
 }
 
 #[test]
@@ -237,7 +243,8 @@ fn a_bad_tier_set_is_refused_where_it_is_declared() {
 
 #[test]
 fn a_prefix_that_the_target_would_cut_fold_or_take_for_its_own_is_refused() {
-    for bad in ["", "a_prefix_of_16bs", "pg_", "pg_t_", "1_", "Tenant_", "a-", "a\"", "a.", "é"] {
+    for bad in ["", "a_prefix_of_16b_", "pg_", "pg_t_", "1_", "Tenant_", "a-_", "a\"_", "a._", "é_"]
+    {
         assert!(std::panic::catch_unwind(|| NameScheme::postgres(bad)).is_err(), "{bad:?}");
     }
     for bad in ["", "__a", "a b", "a/", "é", Box::leak("a".repeat(202).into_boxed_str())] {
@@ -246,6 +253,24 @@ fn a_prefix_that_the_target_would_cut_fold_or_take_for_its_own_is_refused() {
     assert!(
         std::panic::catch_unwind(|| NameScheme::topic(Box::leak("a".repeat(201).into()))).is_ok()
     );
+}
+
+#[test]
+fn no_prefix_and_id_make_a_name_that_postgres_has() {
+    // Each is a prefix and an id that would both be good: `p` and `g_monitor`, `template` and `1`.
+    let taken =
+        ["pg_monitor", "public", "postgres", "template1", "information_schema", "none", "pg_toast"];
+    for name in taken {
+        for at in 1..name.len() {
+            let (prefix, id) = name.split_at(at);
+            let made =
+                std::panic::catch_unwind(|| NameScheme::postgres(prefix)).is_ok_and(|scheme| {
+                    TenantId::new(id).is_ok_and(|id| scheme.name(&id).as_str() == name)
+                });
+            assert!(!made, "{prefix} {id}");
+        }
+    }
+    assert!(std::panic::catch_unwind(|| NameScheme::postgres("_")).is_ok());
 }
 
 #[test]

@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn without_work_nothing_is_handed_out() {
+        let lanes = Lanes::new(1);
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| lanes.next(None));
+            // It is asked before there is anything, or after: in neither case it comes back empty.
+            std::thread::yield_now();
+            lanes.record(refused(Reason::Expired));
+            assert_eq!(next.join().unwrap().records.len(), 1);
+        });
+    }
+
+    #[test]
     fn without_work_it_waits_no_longer_than_it_may() {
         let work = Lanes::new(1).next(Some(Duration::ZERO));
         assert!(work.records.is_empty() && work.commits.is_empty() && !work.last);
