@@ -38,6 +38,7 @@ mod role;
 mod schema;
 mod sequence;
 mod server;
+mod setting;
 mod table;
 mod unique;
 mod view;
@@ -142,6 +143,7 @@ impl Auditor {
         let role = role::current(conn).await?;
         let scope = Scope { auditor: self, role };
         let mut findings = role::check(&scope, conn).await?;
+        findings.extend(setting::check(conn).await?);
         if set != scope.role {
             let remedy = format!("-- log in as {set}, and set no role after the login");
             findings.insert(0, Finding::new(scope.role.clone(), Problem::LoginRole, remedy));

@@ -4,7 +4,9 @@
 //! several conditions that all have to hold. Everything else is found, whether it leaks or not: what
 //! a machine cannot see to be safe, a reader at night cannot either.
 
-use sqlx::PgConnection;
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, postgres::types::Oid};
 
 use super::{
     Finding, PolicyFlaw, Problem, Scope,
@@ -12,13 +14,13 @@ use super::{
 };
 use crate::bind;
 
-/// Name, command, whether permissive, the two conditions, and whether a function in them is volatile.
+/// Table, name, command, whether permissive, the two conditions, and whether a function in them is volatile.
 /// What depends on a function of the server's own is not in `pg_depend`: the function is in the
 /// expression only.
-type Row = (String, String, bool, Option<String>, Option<String>, bool);
+type Row = (Oid, String, String, bool, Option<String>, Option<String>, bool);
 
 const APPLICABLE: &str = "
-    SELECT quote_ident(p.polname), p.polcmd::text, p.polpermissive,
+    SELECT p.polrelid, quote_ident(p.polname), p.polcmd::text, p.polpermissive,
         pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid),
         EXISTS (
             SELECT FROM regexp_matches(concat(p.polqual, p.polwithcheck),
@@ -26,7 +28,7 @@ const APPLICABLE: &str = "
             JOIN pg_proc f ON f.oid = called[1]::oid
             WHERE f.provolatile = 'v')
     FROM pg_policy p
-    WHERE p.polrelid = $1
+    WHERE p.polrelid = ANY ($1)
         AND EXISTS (SELECT FROM unnest(p.polroles) r WHERE r = 0 OR pg_has_role(r, 'MEMBER'))
     ORDER BY p.polname";
 
@@ -35,14 +37,17 @@ pub(super) async fn check(
     tables: &[Table],
     conn: &mut PgConnection,
 ) -> Result<Vec<Finding>, sqlx::Error> {
+    let oids: Vec<Oid> = tables.iter().map(|it| it.oid).collect();
+    let mut policies: HashMap<Oid, Vec<Row>> = HashMap::new();
+    let rows: Vec<Row> =
+        sqlx::query_as(APPLICABLE).bind(oids).persistent(false).fetch_all(conn).await?;
+    for row in rows {
+        policies.entry(row.0).or_default().push(row);
+    }
     let mut findings = Vec::new();
     for table in tables {
         let Some(column) = &table.tenant else { continue };
-        let policies: Vec<Row> = sqlx::query_as(APPLICABLE)
-            .bind(table.oid)
-            .persistent(false)
-            .fetch_all(&mut *conn)
-            .await?;
+        let policies = policies.remove(&table.oid).unwrap_or_default();
         if !column.is_text && column.type_name != "uuid" {
             let remedy = retype(&policies, &table.name, &column.name);
             findings.push(Finding::new(table.name.clone(), Problem::ColumnType, remedy));
@@ -53,9 +58,9 @@ pub(super) async fn check(
             findings.push(Finding::new(table.name.clone(), Problem::Collation, remedy));
             continue;
         }
-        let permissive = policies.iter().filter(|(_, _, permissive, ..)| *permissive);
+        let permissive = policies.iter().filter(|(_, _, _, permissive, ..)| *permissive);
         let (mut any, mut shows) = (false, false);
-        for (policy, command, _, using, check, volatile) in permissive {
+        for (_, policy, command, _, using, check, volatile) in permissive {
             any = true;
             shows |= matches!(&**command, "*" | "r");
             let flaw = [using, check]
@@ -185,7 +190,7 @@ fn create(table: &str, column: &str, tenant: &str) -> String {
 /// stays, and is for its author to write again.
 fn retype(policies: &[Row], table: &str, column: &str) -> String {
     let mut sql = String::new();
-    for (policy, _, permissive, using, check, _) in policies {
+    for (_, policy, _, permissive, using, check, _) in policies {
         if *permissive && [using, check].into_iter().flatten().any(|it| it.contains(column)) {
             sql += &format!("DROP POLICY {policy} ON {table};\n");
         }

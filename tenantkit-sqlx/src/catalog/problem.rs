@@ -19,6 +19,9 @@ pub enum Problem {
     /// Who logs in can become who logged in, whatever role was set since.
     #[error("the role was set after the login, and whoever sets it back is this one")]
     LoginRole,
+    /// What is run outside of a transaction would be done as that tenant, or as all.
+    #[error("the session has a tenant before any transaction does")]
+    DefaultTenant,
     /// A role that reads files or starts programs on the server is above row-level security.
     #[error("the role can, or can come to, read files or start programs on the server")]
     ServerAccess,
@@ -164,6 +167,7 @@ impl Problem {
             | Self::Replication
             | Self::CreateRole
             | Self::LoginRole
+            | Self::DefaultTenant
             | Self::ServerAccess
             | Self::PredefinedRole
             | Self::PoliciesUnfixed
@@ -226,12 +230,13 @@ impl Problem {
 mod tests {
     use super::*;
 
-    const ALL: [Problem; 43] = [
+    const ALL: [Problem; 44] = [
         Problem::Superuser,
         Problem::BypassRls,
         Problem::Replication,
         Problem::CreateRole,
         Problem::LoginRole,
+        Problem::DefaultTenant,
         Problem::ServerAccess,
         Problem::PredefinedRole,
         Problem::PoliciesUnfixed,

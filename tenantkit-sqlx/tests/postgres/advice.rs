@@ -107,16 +107,14 @@ on_each_server! {
     }
 
     async fn a_publication_that_stops_every_update_is_told(fixture: &Fixture) {
-        let admin = fixture.admin().await;
-        let level: String = sqlx::query_scalar("SHOW wal_level").fetch_one(&admin).await.unwrap();
         let identity = "ALTER TABLE documents ADD COLUMN number bigint NOT NULL DEFAULT 0;
             CREATE UNIQUE INDEX numbers ON documents (tenant_id, number);
             DELETE FROM documents WHERE tenant_id = 'globex';
             ALTER TABLE documents REPLICA IDENTITY USING INDEX numbers;
             CREATE PUBLICATION feed FOR TABLE documents WHERE (id > 5)";
         advised(fixture, identity, &[Problem::Publication]).await;
+        // The kit's primary key has the columns of this filter.
         let fine = "ALTER TABLE documents REPLICA IDENTITY DEFAULT";
         advised(fixture, fine, &[]).await;
-        let _ = level;
     }
 }

@@ -93,6 +93,39 @@ on_each_server! {
         spoil(fixture, none, &[NoTenantColumn, RlsDisabled]).await;
     }
 
+    async fn a_role_that_maintains_a_table_is_refused_where_there_is_such_a_privilege(
+        fixture: &Fixture
+    ) {
+        let admin = fixture.admin().await;
+        let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
+            .fetch_one(&admin).await.unwrap();
+        if version >= 170_000 {
+            // With it goes LOCK, which stops every tenant.
+            spoil(fixture, "GRANT MAINTAIN ON documents TO $me", &[Problem::ExcessGrant]).await;
+        }
+    }
+
+    async fn a_policy_that_was_accepted_is_refused_when_it_gets_worse(fixture: &Fixture) {
+        let shared = "tenant_id = 'public' OR
+            tenant_id = nullif(current_setting('app.tenant_id', true), '')";
+        let policy = |using: &str| format!("ALTER POLICY tenantkit_tenant ON documents USING ({using})");
+        let url = fixture.database.url(&fixture.serving);
+        let connect = || {
+            let auditor = Auditor::new().dangerous().accept(
+                Problem::UnsafePolicy(PolicyFlaw::OtherCondition),
+                "tenantkit_tenant on public.documents",
+                "every tenant reads the templates",
+            );
+            fixture.builder(1).audit(auditor).connect(&url)
+        };
+        fixture.database.execute(policy(shared)).unwrap();
+        connect().await.unwrap().close().await;
+        fixture.database.execute(policy("true")).unwrap();
+        let Err(Error::Unsafe(report)) = connect().await else { panic!("not refused") };
+        let found: Vec<_> = report.refusals().map(Finding::problem).collect();
+        assert_eq!(found, [Problem::UnsafePolicy(PolicyFlaw::AlwaysTrue)]);
+    }
+
     async fn an_unsafe_policy_is_refused(fixture: &Fixture) {
         use PolicyFlaw::*;
         let volatile = "CREATE FUNCTION now_and_then() RETURNS boolean LANGUAGE sql AS 'SELECT true'";
@@ -148,6 +181,14 @@ on_each_server! {
             }
             other => panic!("not refused: {other:?}"),
         }
+    }
+
+    async fn a_session_that_is_some_tenants_from_the_start_is_refused(fixture: &Fixture) {
+        let database = fixture.database.name();
+        let default = [Problem::DefaultTenant];
+        spoil(fixture, "ALTER ROLE $me SET app.tenant_id = 'acme'", &default).await;
+        let of_all = format!("ALTER DATABASE {database} SET app.cross_tenant = 'on'");
+        spoil(fixture, &of_all, &default).await;
     }
 
     async fn what_a_role_reaches_by_becoming_another_is_found(fixture: &Fixture) {

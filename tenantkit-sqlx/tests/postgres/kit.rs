@@ -1,6 +1,6 @@
 //! The kit makes tables that serve, and that the auditor finds nothing in.
 
-use super::fixture::{Fixture, on_each_server};
+use super::fixture::on_each_server;
 
 on_each_server! {
     async fn the_kit_in_rust_makes_what_the_kit_in_sql_makes(fixture: &Fixture) {

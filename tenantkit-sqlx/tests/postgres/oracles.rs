@@ -8,7 +8,7 @@ use tenantkit_sqlx::{
 
 use super::{
     audit::{refused, spoil},
-    fixture::{Fixture, on_each_server},
+    fixture::on_each_server,
 };
 
 const FOLDERS: &str = "
@@ -41,6 +41,9 @@ on_each_server! {
             let key = spoiled.replace("titles", &format!("titles_{}", spoiled.len()));
             spoil(fixture, &key, &unique).await;
         }
+        let differs = "CREATE EXTENSION btree_gist; ALTER TABLE documents ADD CONSTRAINT others
+            EXCLUDE USING gist (title WITH =, tenant_id WITH <>)";
+        spoil(fixture, differs, &unique).await;
         // It says the same of both, now that each has it.
         let plan = "INSERT INTO documents VALUES ('globex', 7, 'one plan'), ('acme', 7, 'one plan')";
         fixture.database.execute(plan).unwrap();
@@ -115,6 +118,18 @@ on_each_server! {
         assert_eq!(found, [CascadeAcrossTenants], "{report}");
         fixture.database.execute(report.findings()[0].remedy()).unwrap();
         connect().await.unwrap().close().await;
+    }
+
+    async fn a_foreign_key_that_is_not_enforced_tells_nothing(fixture: &Fixture) {
+        fixture.database.execute(FOLDERS.replace("$me", &fixture.serving)).unwrap();
+        let key = "ALTER TABLE folders ADD CONSTRAINT ids UNIQUE (id);
+            ALTER TABLE documents ADD CONSTRAINT folder
+                FOREIGN KEY (folder) REFERENCES folders (id) ON DELETE CASCADE NOT ENFORCED";
+        // Only Postgres 18 has it.
+        if fixture.database.execute(key).is_ok() {
+            let found: Vec<_> = refused(fixture).await.refusals().map(Finding::problem).collect();
+            assert_eq!(found, [Problem::UniqueAcrossTenants]);
+        }
     }
 
     async fn a_foreign_key_from_a_table_of_everybodys_is_refused(fixture: &Fixture) {
