@@ -8,6 +8,8 @@ mod audit;
 mod authority;
 #[path = "core/building.rs"]
 mod building;
+#[path = "core/checks.rs"]
+mod checks;
 #[path = "core/gateway.rs"]
 mod gateway;
 #[path = "core/grants.rs"]

@@ -14,36 +14,63 @@ use std::{
 
 use crate::{Reason, UnixTime};
 
-/// Peers share so many counters.
+/// Peers share so many counters in each row.
 const SLOTS: usize = 4096;
 
 /// Counts for each peer what happened within a second.
 ///
 /// Memory is fixed: a peer (an IPv4 address, or the /64 of an IPv6 address; all that are not known are
-/// one) has one of 4096 counters, which a key of this process chooses, so two peers meet in one
-/// rarely, and not by their choice.
-pub(crate) struct PeerCounts {
+/// one) has one of 4096 counters in each of two rows, of which the lower one counts (a count-min
+/// sketch, Cormode and Muthukrishnan 2005). Keys of this process choose them, so one peer is taken for
+/// another hardly ever, and not by its choice.
+pub(crate) struct PeerCounts([Row; 2]);
+
+struct Row {
     slots: Box<[AtomicU64]>,
     hasher: RandomState,
 }
 
+/// Who shares a counter by intent.
+type Network = Option<u128>;
+
 impl PeerCounts {
     pub(crate) fn new() -> Self {
-        let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
-        Self { slots, hasher: RandomState::new() }
+        let slots = || (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
+        Self([(); 2].map(|()| Row { slots: slots(), hasher: RandomState::new() }))
     }
 
     /// How often it happened in this second.
     pub(crate) fn count(&self, peer: Option<SocketAddr>, now: UnixTime) -> u32 {
-        let (second, count) = parts(self.slot(peer).load(Ordering::Relaxed));
-        if second == this(now) { count } else { 0 }
+        let (network, second) = (network(peer), this(now));
+        let [one, other] = &self.0;
+        one.count(network, second).min(other.count(network, second))
     }
 
     /// Counts one more, and tells how often it happened before.
     pub(crate) fn add(&self, peer: Option<SocketAddr>, now: UnixTime) -> u32 {
-        let this = this(now);
+        let (network, second) = (network(peer), this(now));
+        let [one, other] = &self.0;
+        one.add(network, second).min(other.add(network, second))
+    }
+
+    /// Takes back what was counted at `then`, unless its second is over.
+    pub(crate) fn take_back(&self, peer: Option<SocketAddr>, then: UnixTime) {
+        let (network, second) = (network(peer), this(then));
+        for row in &self.0 {
+            row.take_back(network, second);
+        }
+    }
+}
+
+impl Row {
+    fn count(&self, network: Network, this: u32) -> u32 {
+        let (second, count) = parts(self.slot(network).load(Ordering::Relaxed));
+        if second == this { count } else { 0 }
+    }
+
+    fn add(&self, network: Network, this: u32) -> u32 {
         let mut before = 0;
-        let _ = self.slot(peer).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| {
+        let _ = self.slot(network).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| {
             let (second, count) = parts(slot);
             before = if second == this { count } else { 0 };
             Some(u64::from(this) << 32 | u64::from(before.saturating_add(1)))
@@ -51,23 +78,25 @@ impl PeerCounts {
         before
     }
 
-    /// Takes back what was counted at `then`, unless its second is over.
-    pub(crate) fn take_back(&self, peer: Option<SocketAddr>, then: UnixTime) {
-        let _ = self.slot(peer).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| {
+    fn take_back(&self, network: Network, then: u32) {
+        let _ = self.slot(network).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| {
             let (second, count) = parts(slot);
-            (second == this(then) && count > 0).then(|| slot - 1)
+            (second == then && count > 0).then(|| slot - 1)
         });
     }
 
-    fn slot(&self, peer: Option<SocketAddr>) -> &AtomicU64 {
-        let network = peer.map(|peer| match peer.ip().to_canonical() {
-            IpAddr::V4(v4) => u128::from(v4.to_bits()),
-            IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
-        });
+    fn slot(&self, network: Network) -> &AtomicU64 {
         #[expect(clippy::cast_possible_truncation, reason = "only its low bits count")]
         let at = self.hasher.hash_one(network) as usize % SLOTS;
         &self.slots[at]
     }
+}
+
+fn network(peer: Option<SocketAddr>) -> Network {
+    peer.map(|peer| match peer.ip().to_canonical() {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,
+    })
 }
 
 impl fmt::Debug for PeerCounts {
