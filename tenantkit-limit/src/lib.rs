@@ -3,5 +3,7 @@
 pub mod admission;
 pub mod breaker;
 pub mod concurrency;
+pub mod quota;
+pub mod rate;
 pub mod retry;
 mod window;

@@ -29,6 +29,8 @@ use std::{num::NonZeroU32, time::Duration};
 pub use builder::QuotaBuilder;
 pub use error::{Part, QuotaError};
 
+use crate::rate::layout::{Layout, Units};
+
 /// How much a tenant may do: up to [`Quota::MAX_WINDOWS`] windows, the shortest first, all of which
 /// must have room for a call.
 ///
@@ -40,6 +42,7 @@ pub struct Quota {
     /// Those past `len` repeat the first, so that the derived equality is that of the windows.
     windows: [Window; Self::MAX_WINDOWS],
     len: u8,
+    units: Units,
 }
 
 impl Quota {
@@ -47,37 +50,31 @@ impl Quota {
     pub const MAX_WINDOWS: usize = 3;
 
     /// Starts a quota without windows.
-    #[must_use]
     pub const fn builder() -> QuotaBuilder {
         QuotaBuilder::new()
     }
 
     /// Starts a quota with `count` a second.
-    #[must_use]
     pub const fn per_second(count: u32) -> QuotaBuilder {
         Self::builder().and_per_second(count)
     }
 
     /// Starts a quota with `count` a minute.
-    #[must_use]
     pub const fn per_minute(count: u32) -> QuotaBuilder {
         Self::builder().and_per_minute(count)
     }
 
     /// Starts a quota with `count` an hour.
-    #[must_use]
     pub const fn per_hour(count: u32) -> QuotaBuilder {
         Self::builder().and_per_hour(count)
     }
 
     /// Starts a quota with `count` in 24 hours.
-    #[must_use]
     pub const fn per_day(count: u32) -> QuotaBuilder {
         Self::builder().and_per_day(count)
     }
 
     /// Starts a quota with `count` in each `period`.
-    #[must_use]
     pub const fn per(count: u32, period: Duration) -> QuotaBuilder {
         Self::builder().and_per(count, period)
     }
@@ -92,6 +89,10 @@ impl Quota {
     #[must_use]
     pub fn largest_cost(&self) -> u32 {
         self.windows.iter().map(|window| window.burst).min().unwrap_or(0)
+    }
+
+    pub(crate) const fn layout(&self) -> Layout {
+        Layout::new(&self.windows, self.len as usize, self.units)
     }
 }
 

@@ -84,12 +84,13 @@ impl QuotaBuilder {
             self.windows[at] = self.windows[0];
             at += 1;
         }
-        if let Err(window) = Layout::of(&self.windows, self.len) {
-            return Err(QuotaError::TooFine { window });
-        }
+        let units = match Layout::units(&self.windows, self.len) {
+            Ok(units) => units,
+            Err(window) => return Err(QuotaError::TooFine { window }),
+        };
         #[expect(clippy::cast_possible_truncation, reason = "at most MAX_WINDOWS")]
         let len = self.len as u8;
-        Ok(Quota { windows: self.windows, len })
+        Ok(Quota { windows: self.windows, len, units })
     }
 
     /// The quota, for a `const`, where a bad one does not compile.
@@ -143,10 +144,8 @@ const fn check(windows: &[Window; Quota::MAX_WINDOWS], at: usize) -> Result<(), 
             return Err(QuotaError::NotAscending { window: at });
         }
         // Rates as products, because quotients round.
-        let (longer_rate, shorter_rate) = (
-            window.count as u128 * shorter.period.as_nanos(),
-            shorter.count as u128 * period,
-        );
+        let (longer_rate, shorter_rate) =
+            (window.count as u128 * shorter.period.as_nanos(), shorter.count as u128 * period);
         if longer_rate >= shorter_rate && window.burst >= shorter.burst {
             return Err(QuotaError::NeverBinds { window: at, other: before });
         }

@@ -1,0 +1,287 @@
+use std::{
+    hash::{BuildHasher, Hash},
+    time::Duration,
+};
+
+use super::{
+    Keyed,
+    decision::{Charge, Decision, Denial, too_large},
+    layout::{self, END_OF_TIME, Tats},
+    plan::{Compiled, Plan, Plans, TooManyPlans},
+    shard::{AtCapacity, IdleSince, Seen, Shards},
+};
+use crate::quota::{Cost, Quota};
+
+/// How much each key may do in time. A key is a tenant, or a tenant and a resource.
+///
+/// See the [module](super) for what it promises.
+#[derive(Debug)]
+pub struct RateLimiter<K, S = Keyed> {
+    keys: Shards<K, S>,
+    plans: Plans,
+}
+
+impl<K: Hash + Eq + Clone> RateLimiter<K> {
+    /// A limiter that remembers at most `most_keys` keys that are not idle.
+    #[must_use]
+    pub fn new(most_keys: usize) -> Self {
+        Self::with_hasher(most_keys, Keyed::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
+    /// The same with a hasher of yours, which must be keyed if others choose the keys.
+    #[must_use]
+    pub fn with_hasher(most_keys: usize, hasher: S) -> Self {
+        Self { keys: Shards::new(most_keys, hasher), plans: Plans::new() }
+    }
+
+    /// Makes a quota known. Do this when the configuration is loaded and keep the plan: it takes a
+    /// lock, and [`check`](Self::check) does not.
+    ///
+    /// # Errors
+    ///
+    /// When more than 4,095 different quotas are in use. Those whose plans are all dropped, and under
+    /// which no tenant has taken anything that is not earned back at `now`, do not count.
+    pub fn plan(&self, quota: &Quota, now: Duration) -> Result<Plan, TooManyPlans> {
+        self.plans.plan(quota, |used| {
+            self.forget(now);
+            self.keys.for_each(|word| {
+                if let Some(used) = used.get_mut(usize::from(layout::plan(word))) {
+                    *used = true;
+                }
+            });
+        })
+    }
+
+    /// Takes `cost` from every window of the key's quota, or from none.
+    ///
+    /// `now` is the time of a monotonic clock ([`Clock::monotonic`](tenantkit_core::Clock::monotonic)).
+    /// A key that is not there is added, so only verified ids are for asking.
+    pub fn check<'p>(&self, key: &K, plan: &'p Plan, cost: Cost, now: Duration) -> Decision<'p> {
+        let now = nanos(now);
+        let compiled = plan.compiled();
+        if let Some(denial) = self.never(compiled, cost) {
+            return Decision {
+                plan,
+                now,
+                tats: Tats::default(),
+                cost,
+                denial: Some(denial),
+                shared: false,
+            };
+        }
+        let charged =
+            self.keys.update(key, now, self, |seen| self.charge(compiled, seen, cost, now));
+        let ((tats, denial), shared) = match charged {
+            Ok(answer) => (answer, false),
+            Err(AtCapacity) => {
+                (update_overflow(compiled, |seen| self.charge(compiled, seen, cost, now)), true)
+            }
+        };
+        Decision { plan, now, tats, cost, denial, shared }
+    }
+
+    /// What [`check`](Self::check) would say, without taking or adding anything.
+    pub fn peek<'p>(&self, key: &K, plan: &'p Plan, cost: Cost, now: Duration) -> Decision<'p> {
+        let now = nanos(now);
+        let compiled = plan.compiled();
+        if let Some(denial) = self.never(compiled, cost) {
+            return Decision {
+                plan,
+                now,
+                tats: Tats::default(),
+                cost,
+                denial: Some(denial),
+                shared: false,
+            };
+        }
+        let seen = self.keys.read(key, now, self);
+        let shared = matches!(seen, Seen::Nothing { .. }) && self.keys.is_full();
+        let (tats, _) = self.stands(compiled, seen, now);
+        let (_, denial) = charged(compiled, &tats, cost, now);
+        Decision { plan, now, tats, cost, denial, shared }
+    }
+
+    /// Makes a charge what the call has cost in truth, which may be nothing. Answers what of a higher
+    /// cost could not be charged: a tenant's debt is bounded by twice its burst.
+    ///
+    /// What is given back is only what time has not given back already, so that no correction lets
+    /// more pass than if the call had cost `actual` at once.
+    #[expect(clippy::needless_pass_by_value, reason = "a charge is corrected once")]
+    pub fn correct(&self, key: &K, charge: Charge, actual: u32, now: Duration) -> u32 {
+        let now = nanos(now);
+        let plan = charge.plan.compiled();
+        let step = |seen| self.corrected(&charge, seen, actual, now);
+        if !self.plans.owns(plan) || actual == charge.cost.get() {
+            return 0;
+        }
+        if charge.shared {
+            return update_overflow(plan, step);
+        }
+        if actual < charge.cost.get()
+            && matches!(self.keys.read(key, now, self), Seen::Nothing { .. })
+        {
+            // Forgotten, so idle: time has given back everything.
+            return 0;
+        }
+        self.keys
+            .update(key, now, self, step)
+            .unwrap_or_else(|AtCapacity| update_overflow(plan, step))
+    }
+
+    /// Forgets every key that has been idle for two seconds. Nobody's decision changes by it.
+    ///
+    /// A shard that is full forgets by itself, so this is only for giving memory back. It looks at every
+    /// key: call it from a thread that may take its time.
+    pub fn forget(&self, now: Duration) {
+        self.keys.forget(nanos(now), self);
+    }
+
+    /// How many keys are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Why a call of that cost never passes.
+    fn never(&self, plan: &Compiled, cost: Cost) -> Option<Denial> {
+        if self.plans.owns(plan) { too_large(plan, cost) } else { Some(Denial::ForeignPlan) }
+    }
+
+    /// One attempt: the word to write, and the answer.
+    fn charge(
+        &self,
+        plan: &Compiled,
+        seen: Seen,
+        cost: Cost,
+        now: u64,
+    ) -> (Option<u128>, (Tats, Option<Denial>)) {
+        let (tats, base) = self.stands(plan, seen, now);
+        let (moved, denial) = charged(plan, &tats, cost, now);
+        let changed = matches!(seen, Seen::Word(word) if layout::plan(word) != plan.number);
+        // A refusal takes nothing, but a new plan drains at its own rate from here on.
+        let next =
+            (denial.is_none() || changed).then(|| plan.layout.pack(plan.number, base, &moved));
+        (next, (moved, denial))
+    }
+
+    /// The TATs that a key has under a plan, and the base of what is written at `now`.
+    fn stands(&self, plan: &Compiled, seen: Seen, now: u64) -> (Tats, u64) {
+        let base = layout::base_at(now);
+        match seen {
+            Seen::Word(word) if layout::plan(word) == plan.number => {
+                (plan.layout.unpack(word), base.max(layout::base(word)))
+            }
+            Seen::Word(word) => (self.converted(plan, word, now), base),
+            Seen::Nothing { floor } => (newcomer(plan, floor, now), base),
+        }
+    }
+
+    #[cold]
+    fn converted(&self, plan: &Compiled, word: u128, now: u64) -> Tats {
+        match self.plans.snapshot().get(usize::from(layout::plan(word))) {
+            Some(Some(old)) => plan.convert(old, &old.layout.unpack(word), now),
+            // Not so as long as plans are reclaimed rightly. If it is, then nothing is given away.
+            _ => plan.exhausted(now),
+        }
+    }
+
+    fn corrected(&self, charge: &Charge, seen: Seen, actual: u32, now: u64) -> (Option<u128>, u32) {
+        let charged = charge.plan.compiled();
+        let snapshot = self.plans.snapshot();
+        // Under whatever plan the tenant is by now.
+        let current = match seen {
+            Seen::Word(word) => {
+                snapshot.get(usize::from(layout::plan(word))).and_then(Option::as_deref)
+            }
+            Seen::Nothing { .. } => None,
+        };
+        let plan = current.unwrap_or(charged);
+        let (mut tats, base) = self.stands(plan, seen, now);
+        let mut left = 0;
+        if let Some(more) = actual.checked_sub(charge.cost.get()) {
+            for (at, gcra) in plan.layout.windows().enumerate() {
+                let (tat, unpaid) = gcra.force(tats[at], now, more, plan.layout.ceiling(at, base));
+                tats[at] = tat;
+                left = left.max(unpaid);
+            }
+        } else {
+            let less = charge.cost.get() - actual;
+            for (at, old) in charged.layout.windows().enumerate() {
+                if let Some((mine, gcra)) = plan.same_period(charged, at) {
+                    let due = old.refundable(charge.tats[at], now, less);
+                    tats[mine] = tats[mine].saturating_sub(gcra.scaled_down(old, due));
+                }
+            }
+        }
+        (Some(plan.layout.pack(plan.number, base, &tats)), left)
+    }
+}
+
+impl<K, S> IdleSince for RateLimiter<K, S> {
+    fn idle_since(&self, word: u128) -> Option<u64> {
+        let snapshot = self.plans.snapshot();
+        let plan = snapshot.get(usize::from(layout::plan(word)))?.as_ref()?;
+        plan.layout.unpack(word).into_iter().max()
+    }
+}
+
+/// The TATs of a key of which there is nothing.
+fn newcomer(plan: &Compiled, floor: u64, now: u64) -> Tats {
+    // It may have taken from what newcomers share until a moment ago.
+    let mut tats = match plan.overflow.load() {
+        0 => Tats::default(),
+        shared => plan.layout.unpack(shared),
+    };
+    if now < floor {
+        for (tat, gcra) in tats.iter_mut().zip(plan.layout.windows()) {
+            *tat = gcra.ceil(floor).max(*tat);
+        }
+    }
+    tats
+}
+
+/// The TATs after a call, or those before and why it is refused.
+fn charged(plan: &Compiled, tats: &Tats, cost: Cost, now: u64) -> (Tats, Option<Denial>) {
+    let mut moved = *tats;
+    let (mut longest, mut last) = (0, 0);
+    for (at, gcra) in plan.layout.windows().enumerate() {
+        match gcra.charge(tats[at], now, cost.get()) {
+            Ok(tat) => moved[at] = tat,
+            Err(wait) if wait > longest => (longest, last) = (wait, at),
+            Err(_) => {}
+        }
+    }
+    if longest == 0 {
+        return (moved, None);
+    }
+    (*tats, Some(Denial::Exhausted { retry_after: Duration::from_nanos(longest), window: last }))
+}
+
+/// Moves what the newcomers of a plan share.
+fn update_overflow<R>(plan: &Compiled, mut step: impl FnMut(Seen) -> (Option<u128>, R)) -> R {
+    let mut word = plan.overflow.load();
+    loop {
+        let seen = if word == 0 { Seen::Nothing { floor: 0 } } else { Seen::Word(word) };
+        let (next, answer) = step(seen);
+        let Some(next) = next else { return answer };
+        match plan.overflow.swap_if(word, next) {
+            Ok(_) => return answer,
+            Err(other) => word = other,
+        }
+    }
+}
+
+/// In nanoseconds, until the end of time.
+fn nanos(now: Duration) -> u64 {
+    let nanos =
+        now.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(now.subsec_nanos()));
+    nanos.min(END_OF_TIME)
+}

@@ -1,0 +1,282 @@
+//! The table of all keys: shards that are rebuilt one at a time.
+//!
+//! A shard is rebuilt when it is full, and when it may have something to forget while there is no room.
+//! Whoever rebuilds it freezes every word, copies what is still needed into a new table, and publishes
+//! that; whoever meets a frozen word waits for the lock and starts again in the new table. Nothing
+//! else takes a lock. A rebuild moves at most [`MAX_ENTRIES`] entries, and is repeated by the next who
+//! comes if it panics half way (in a key's `clone`).
+//!
+//! # Forgetting
+//!
+//! An entry is forgotten when it has been idle for longer than [`SLACK`]. A thread that read the clock
+//! before may still come with an earlier time at which the tenant was not idle, so the latest TAT that
+//! was forgotten stays behind as the shard's floor: at or after it, a forgotten key and a new one
+//! decide alike; before it, a key that is not there is taken for one with a TAT of the floor. So
+//! forgetting never lets more pass, at whatever time anybody believes it to be, and changes no decision
+//! unless a thread holds on to its time for longer than the slack.
+
+use std::{
+    hash::{BuildHasher, Hash},
+    sync::{Arc, atomic::Ordering},
+};
+
+use super::{
+    layout::FROZEN,
+    sync::{AtomicU64, AtomicUsize, Lock, Published},
+    table::{MAX_ENTRIES, NoRoom, Table},
+};
+
+/// How long an entry is idle before it is forgotten, in nanoseconds.
+pub(crate) const SLACK: u64 = 2_000_000_000;
+/// A shard of which nothing could be forgotten is not tried again before, in nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
+/// How many keys a shard has on average when all the keys are there.
+const PER_SHARD: usize = 1_024;
+const MAX_SHARDS: usize = 1 << 16;
+
+/// What is there of a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Seen {
+    /// Nothing. If it was forgotten, its TATs were not after `floor`.
+    Nothing { floor: u64 },
+    /// Its word.
+    Word(u128),
+}
+
+/// There is no room for another key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct AtCapacity;
+
+/// Says when a word became idle: the latest of its TATs, or nothing if it is not to be judged.
+pub(crate) trait IdleSince {
+    fn idle_since(&self, word: u128) -> Option<u64>;
+}
+
+#[derive(Debug)]
+pub(crate) struct Shards<K, S> {
+    shards: Box<[Shard<K>]>,
+    hasher: S,
+    /// How many entries count, everywhere.
+    count: Count,
+}
+
+#[derive(Debug)]
+struct Shard<K> {
+    table: Published<Table<K>>,
+    rebuild: Lock,
+    /// When it is worth looking for something to forget.
+    patience: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Count {
+    now: AtomicUsize,
+    most: usize,
+}
+
+impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
+    /// For at most `most` keys.
+    pub(crate) fn new(most: usize, hasher: S) -> Self {
+        let shards = most.div_ceil(PER_SHARD).next_power_of_two().clamp(1, MAX_SHARDS);
+        let empty = Arc::new(Table::new(0, 0));
+        let shard = |_| Shard {
+            table: Published::new(Arc::clone(&empty)),
+            rebuild: Lock::default(),
+            patience: AtomicU64::new(0),
+        };
+        Self {
+            shards: (0..shards).map(shard).collect(),
+            hasher,
+            count: Count { now: AtomicUsize::new(0), most },
+        }
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.count.now.load(Ordering::Relaxed)
+    }
+
+    /// Moves the word of a key: `step` is shown what is there and says what is to be there, if that
+    /// is to change, and what to answer. It is asked again when somebody else was faster.
+    pub(crate) fn update<R>(
+        &self,
+        key: &K,
+        now: u64,
+        idle: &impl IdleSince,
+        mut step: impl FnMut(Seen) -> (Option<u128>, R),
+    ) -> Result<R, AtCapacity> {
+        let hash = self.hasher.hash_one(key);
+        let shard = self.shard(hash);
+        loop {
+            let table = shard.table.load();
+            let room = match table.find(hash, key) {
+                Some(entry) => Ok(entry),
+                None if self.count.is_full() => Err(AtCapacity),
+                None => match table.place(hash, key) {
+                    Ok(entry) => Ok(entry),
+                    Err(NoRoom) if table.capacity() < MAX_ENTRIES => {
+                        shard.rebuild(&self.hasher, &table, now, idle, &self.count);
+                        continue;
+                    }
+                    Err(NoRoom) => Err(AtCapacity),
+                },
+            };
+            let answer = room.and_then(|entry| {
+                let mut word = entry.word.load();
+                loop {
+                    if word & FROZEN != 0 {
+                        return Ok(None);
+                    }
+                    let seen = if word == 0 {
+                        Seen::Nothing { floor: table.floor }
+                    } else {
+                        Seen::Word(word)
+                    };
+                    let (next, answer) = step(seen);
+                    let Some(next) = next else { return Ok(Some(answer)) };
+                    if word == 0 && !self.count.add() {
+                        return Err(AtCapacity);
+                    }
+                    match entry.word.swap_if(word, next) {
+                        Ok(_) => return Ok(Some(answer)),
+                        Err(other) => {
+                            if word == 0 {
+                                self.count.take(1);
+                            }
+                            word = other;
+                        }
+                    }
+                }
+            });
+            match answer {
+                Ok(Some(answer)) => return Ok(answer),
+                // Frozen: whoever has the lock is done, or is us.
+                Ok(None) => shard.rebuild(&self.hasher, &table, now, idle, &self.count),
+                Err(AtCapacity) if shard.is_worth_a_look(now) => {
+                    shard.rebuild(&self.hasher, &table, now, idle, &self.count);
+                }
+                Err(AtCapacity) => return Err(AtCapacity),
+            }
+        }
+    }
+
+    /// What is there of a key. Changes nothing.
+    pub(crate) fn read(&self, key: &K, now: u64, idle: &impl IdleSince) -> Seen {
+        let hash = self.hasher.hash_one(key);
+        let shard = self.shard(hash);
+        loop {
+            let table = shard.table.load();
+            let nothing = Seen::Nothing { floor: table.floor };
+            match table.find(hash, key).map(|entry| entry.word.load()) {
+                None | Some(0) => return nothing,
+                Some(word) if word & FROZEN != 0 => {
+                    shard.rebuild(&self.hasher, &table, now, idle, &self.count);
+                }
+                Some(word) => return Seen::Word(word),
+            }
+        }
+    }
+
+    /// Whether there may be no room for another key.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count.is_full()
+    }
+
+    /// Forgets what is idle, one shard after another, those first where nothing else would.
+    pub(crate) fn forget(&self, now: u64, idle: &impl IdleSince) {
+        for shard in &self.shards {
+            let table = shard.table.load();
+            if table.words().any(|word| is_over(idle, word, now).is_some()) {
+                shard.rebuild(&self.hasher, &table, now, idle, &self.count);
+            }
+        }
+    }
+
+    /// Every word.
+    pub(crate) fn for_each(&self, mut see: impl FnMut(u128)) {
+        for shard in &self.shards {
+            shard.table.load().words().for_each(&mut see);
+        }
+    }
+
+    fn shard(&self, hash: u64) -> &Shard<K> {
+        // The upper bits, as many as are needed; shifted twice, because one shard needs none.
+        let bits = self.shards.len().trailing_zeros();
+        let at = (hash >> 1 >> (63 - bits)) as usize;
+        &self.shards[at]
+    }
+}
+
+impl<K: Hash + Eq + Clone> Shard<K> {
+    /// Replaces `old`, unless somebody already has.
+    fn rebuild<S: BuildHasher>(
+        &self,
+        hasher: &S,
+        old: &Arc<Table<K>>,
+        now: u64,
+        idle: &impl IdleSince,
+        count: &Count,
+    ) {
+        let _held = self.rebuild.hold();
+        if !Arc::ptr_eq(&self.table.load(), old) {
+            return;
+        }
+        let mut stands = old.freeze();
+        let (before, mut floor) = (stands.len(), old.floor);
+        stands.retain(|(_, word)| match is_over(idle, *word, now) {
+            Some(since) => {
+                floor = floor.max(since);
+                false
+            }
+            None => true,
+        });
+        // An eighth more: small enough for memory, large enough that an insert pays for few moves.
+        let room = (stands.len() + (stands.len() / 8).max(16)).min(MAX_ENTRIES);
+        let new = Table::new(room, floor);
+        for (key, word) in &stands {
+            // There is an entry for each: `stands` is no longer than `old`, and `room` no shorter.
+            if let Ok(entry) = new.place(hasher.hash_one(key), key) {
+                let _ = entry.word.swap_if(0, *word);
+            }
+        }
+        self.patience.store(now.saturating_add(PATIENCE), Ordering::Relaxed);
+        self.table.store(Arc::new(new));
+        count.take(before - stands.len());
+    }
+
+    /// Whether nobody has looked lately. Only for whom to spare work, never for what is decided: it
+    /// compares the times of several threads.
+    fn is_worth_a_look(&self, now: u64) -> bool {
+        let until = self.patience.load(Ordering::Relaxed);
+        let next = now.saturating_add(PATIENCE);
+        now >= until
+            && self
+                .patience
+                .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+}
+
+impl Count {
+    fn is_full(&self) -> bool {
+        self.now.load(Ordering::Relaxed) >= self.most
+    }
+
+    /// Adds one, if there is room.
+    fn add(&self) -> bool {
+        let before = self.now.fetch_add(1, Ordering::Relaxed);
+        if before >= self.most {
+            self.take(1);
+        }
+        before < self.most
+    }
+
+    fn take(&self, gone: usize) {
+        self.now.fetch_sub(gone, Ordering::Relaxed);
+    }
+}
+
+/// Since when a word is idle, if for longer than the slack.
+fn is_over(idle: &impl IdleSince, word: u128, now: u64) -> Option<u64> {
+    idle.idle_since(word).filter(|since| since.saturating_add(SLACK) <= now)
+}

@@ -1,0 +1,169 @@
+//! What the table synchronises with, and what stands for it in the loom model.
+//!
+//! loom has no 128-bit atomic, no `OnceLock` and no `ArcSwap`. In the model a word and a key cell are
+//! mutexes of loom's, which keep every interleaving and lose only orderings weaker than theirs; the
+//! index, through which a key is published, stays an atomic with the orderings of the real thing.
+
+#[cfg(all(test, tenantkit_loom))]
+pub(crate) use modelled::*;
+#[cfg(not(all(test, tenantkit_loom)))]
+pub(crate) use real::*;
+
+#[cfg(not(all(test, tenantkit_loom)))]
+mod real {
+    use std::sync::{Arc, OnceLock, PoisonError, atomic::Ordering};
+
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+
+    /// A 128-bit word.
+    #[derive(Debug, Default)]
+    pub(crate) struct Word(portable_atomic::AtomicU128);
+
+    impl Word {
+        pub(crate) fn load(&self) -> u128 {
+            self.0.load(Ordering::Acquire)
+        }
+
+        pub(crate) fn swap_if(&self, seen: u128, next: u128) -> Result<u128, u128> {
+            self.0.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Acquire)
+        }
+
+        pub(crate) fn set_bits(&self, bits: u128) -> u128 {
+            self.0.fetch_or(bits, Ordering::AcqRel) | bits
+        }
+    }
+
+    /// A key that is written once.
+    #[derive(Debug)]
+    pub(crate) struct KeyCell<K>(OnceLock<K>);
+
+    impl<K: Eq + Clone> KeyCell<K> {
+        pub(crate) const fn new() -> Self {
+            Self(OnceLock::new())
+        }
+
+        /// Only whoever reserved the cell sets it, once.
+        pub(crate) fn set(&self, key: K) {
+            let _ = self.0.set(key);
+        }
+
+        pub(crate) fn is(&self, key: &K) -> bool {
+            self.0.get() == Some(key)
+        }
+
+        pub(crate) fn get(&self) -> Option<K> {
+            self.0.get().cloned()
+        }
+    }
+
+    /// A shared value that is replaced as a whole.
+    #[derive(Debug)]
+    pub(crate) struct Published<T>(arc_swap::ArcSwap<T>);
+
+    impl<T> Published<T> {
+        pub(crate) fn new(value: Arc<T>) -> Self {
+            Self(arc_swap::ArcSwap::new(value))
+        }
+
+        pub(crate) fn load(&self) -> arc_swap::Guard<Arc<T>> {
+            self.0.load()
+        }
+
+        pub(crate) fn store(&self, value: Arc<T>) {
+            self.0.store(value);
+        }
+    }
+
+    /// A lock whose holder may have panicked: what it guards is repeated by the next.
+    #[derive(Debug, Default)]
+    pub(crate) struct Lock(std::sync::Mutex<()>);
+
+    impl Lock {
+        pub(crate) fn hold(&self) -> impl Drop + '_ {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+#[cfg(all(test, tenantkit_loom))]
+mod modelled {
+    use std::sync::Arc;
+
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+    use loom::sync::{Mutex, MutexGuard};
+
+    fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().expect("a model that panics has failed")
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Word(Mutex<u128>);
+
+    impl Word {
+        pub(crate) fn load(&self) -> u128 {
+            *held(&self.0)
+        }
+
+        pub(crate) fn swap_if(&self, seen: u128, next: u128) -> Result<u128, u128> {
+            let mut word = held(&self.0);
+            if *word != seen {
+                return Err(*word);
+            }
+            *word = next;
+            Ok(seen)
+        }
+
+        pub(crate) fn set_bits(&self, bits: u128) -> u128 {
+            let mut word = held(&self.0);
+            *word |= bits;
+            *word
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct KeyCell<K>(Mutex<Option<K>>);
+
+    impl<K: Eq + Clone> KeyCell<K> {
+        pub(crate) fn new() -> Self {
+            Self(Mutex::new(None))
+        }
+
+        pub(crate) fn set(&self, key: K) {
+            assert!(held(&self.0).replace(key).is_none(), "a key is set once");
+        }
+
+        pub(crate) fn is(&self, key: &K) -> bool {
+            held(&self.0).as_ref() == Some(key)
+        }
+
+        pub(crate) fn get(&self) -> Option<K> {
+            held(&self.0).clone()
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Published<T>(Mutex<Arc<T>>);
+
+    impl<T> Published<T> {
+        pub(crate) fn new(value: Arc<T>) -> Self {
+            Self(Mutex::new(value))
+        }
+
+        pub(crate) fn load(&self) -> Arc<T> {
+            Arc::clone(&held(&self.0))
+        }
+
+        pub(crate) fn store(&self, value: Arc<T>) {
+            *held(&self.0) = value;
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Lock(Mutex<()>);
+
+    impl Lock {
+        pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+            held(&self.0)
+        }
+    }
+}
