@@ -60,6 +60,9 @@ on_each_server! {
     async fn an_index_that_leads_with_the_tenant_is_missed(fixture: &Fixture) {
         let missing = "ALTER TABLE documents DROP CONSTRAINT documents_pkey, ADD PRIMARY KEY (id, tenant_id)";
         advised(fixture, missing, &[Problem::NoTenantIndex]).await;
+        let partial = "DROP INDEX documents_tenant_id_idx;
+            CREATE INDEX ON documents (tenant_id) WHERE id > 5";
+        advised(fixture, partial, &[Problem::NoTenantIndex]).await;
     }
 
     async fn an_index_that_row_level_security_cannot_use_is_told(fixture: &Fixture) {
@@ -113,6 +116,11 @@ on_each_server! {
             ALTER TABLE documents REPLICA IDENTITY USING INDEX numbers;
             CREATE PUBLICATION feed FOR TABLE documents WHERE (id > 5)";
         advised(fixture, identity, &[Problem::Publication]).await;
+        let inserts = "ALTER TABLE documents REPLICA IDENTITY NOTHING;
+            ALTER PUBLICATION feed SET (publish = 'insert')";
+        advised(fixture, inserts, &[]).await;
+        let nothing = "ALTER PUBLICATION feed SET (publish = 'insert, delete')";
+        advised(fixture, nothing, &[Problem::Publication]).await;
         // The kit's primary key has the columns of this filter.
         let fine = "ALTER TABLE documents REPLICA IDENTITY DEFAULT";
         advised(fixture, fine, &[]).await;

@@ -120,6 +120,32 @@ on_each_server! {
         connect().await.unwrap().close().await;
     }
 
+    async fn an_action_that_no_tenant_can_cause_is_no_finding(fixture: &Fixture) {
+        let shared = format!(
+            "CREATE TABLE regions (id bigint PRIMARY KEY);
+             GRANT SELECT, INSERT ON regions TO {};
+             ALTER TABLE documents ADD COLUMN region bigint REFERENCES regions ON DELETE CASCADE;",
+            fixture.serving
+        );
+        fixture.database.execute(shared).unwrap();
+        let auditor = Auditor::new().without_tenants("public.regions");
+        let pool = fixture.builder(1).audit(auditor);
+        let pool = pool.connect(&fixture.database.url(&fixture.serving)).await.unwrap();
+        assert!(pool.report().is_clean(), "{}", pool.report());
+    }
+
+    async fn a_key_of_what_the_role_only_reads_is_no_finding(fixture: &Fixture) {
+        let keys = format!(
+            "CREATE TABLE plans (tenant_id text, name text UNIQUE, PRIMARY KEY (tenant_id, name));
+             SELECT tenantkit.protect('plans', '{0}');
+             REVOKE INSERT, UPDATE, DELETE ON plans FROM {0}",
+            fixture.serving
+        );
+        fixture.database.execute(keys).unwrap();
+        let pool = fixture.pool().await;
+        assert!(pool.report().is_clean(), "{}", pool.report());
+    }
+
     async fn a_foreign_key_that_is_not_enforced_tells_nothing(fixture: &Fixture) {
         fixture.database.execute(FOLDERS.replace("$me", &fixture.serving)).unwrap();
         let key = "ALTER TABLE folders ADD CONSTRAINT ids UNIQUE (id);
