@@ -128,7 +128,8 @@ impl MemoryDirectory {
     }
 
     /// Replaces everything by the truth as it is at `as_of`. What is older than what is known is
-    /// ignored, so that of two refreshes that overtake each other the later truth stays.
+    /// ignored, so that of two refreshes that overtake each other the later truth stays: `as_of` is when
+    /// the truth was asked for, by a clock that agrees with the authority's.
     pub fn replace(
         &self,
         tenants: impl IntoIterator<Item = (TenantId, TenantRecord)>,
