@@ -42,6 +42,9 @@
 //! that follows redirects, which would take the token along to wherever it is sent: reqwest and
 //! `tower-http` strip `authorization` there, and not `txn-token`. For that there is
 //! [`TenantClientLayer::split`]; or tell the client to follow none.
+//!
+//! What a request streams is polled by the connection, outside every scope: a stream that works for the
+//! tenant is wrapped in [`TenantContext::scope`](tenantkit_core::TenantContext::scope).
 
 mod body;
 mod future;

@@ -59,14 +59,17 @@
 //! None is on by default. `axum`: the context as an extractor, and the peer's address from
 //! `ConnectInfo`. `tonic`: [`TenantLayer::named_layer`](server::TenantLayer),
 //! `TenantRequestExt`, `IntoStatus`, and the peer's address from tonic's connections. `tokio`: a
-//! body is cut on time that is idle or whose caller does not read. `tracing`: a span around each request that has `tenant.id` and
-//! `tenant.tier`.
+//! body is cut on time that is idle or whose caller does not read. `tracing`: a span around each
+//! request that has `tenant.id` and `tenant.tier`.
 //!
-//! # gRPC-Web
+//! # gRPC and gRPC-Web
 //!
-//! A request of content type `application/grpc-web*` is refused as gRPC is, without a body, which
-//! that protocol allows. A body that is cut ends in an error there, because the trailers of gRPC-Web
-//! stand in the body. With `tonic-web` outside this layer all of it is plain gRPC.
+//! A `POST` of content type `application/grpc*` is refused with a status; everything else, whatever it
+//! says of its content, with an HTTP error. How an answer is cut is decided by the answer's own type.
+//!
+//! `application/grpc-web*` is refused as gRPC is, without a body, which that protocol allows. A body
+//! that is cut ends in an error there, because the trailers of gRPC-Web stand in the body. With
+//! `tonic-web` outside this layer all of it is plain gRPC.
 //!
 //! # WebSockets
 //!

@@ -50,7 +50,7 @@ impl Outbound {
         let context = self.whose(request)?;
         if elsewhere == Elsewhere::CarryNothing {
             // That of an earlier hop, if there is one.
-            request.headers_mut().remove(TXN_TOKEN);
+            request.headers_mut().strip(TXN_TOKEN);
         }
         self.refuse_own_identity(request.headers(), &context)?;
         if elsewhere == Elsewhere::CarryNothing && !self.trusts(request) {

@@ -3,10 +3,7 @@
 use tenantkit_core::{Door, Reason, Refusal, TenantContext};
 use tonic::{Code, Request, Status};
 
-use crate::{
-    refusal::{grpc_details, grpc_message},
-    server::TenantService,
-};
+use crate::refusal::{grpc_details, grpc_message};
 
 /// The context of a request that came through a [`TenantLayer`](crate::TenantLayer).
 ///
@@ -61,6 +58,22 @@ impl IntoStatus for Refusal {
     }
 }
 
-impl<S: tonic::server::NamedService> tonic::server::NamedService for TenantService<S> {
-    const NAME: &'static str = S::NAME;
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_stock_client_reads_the_refusal_that_a_handler_ends_with() {
+        for reason in Reason::ALL {
+            let refusal = Refusal::new(*reason, Door::Transaction);
+            let status = refusal.into_status();
+            assert_eq!(i32::from(status.code()), refusal.code().grpc_code());
+            assert!(status.message().ends_with(reason.advice()), "{}", status.message());
+            let info = status.get_details_error_info().expect("an ErrorInfo");
+            assert_eq!(info.metadata["reason"], reason.as_str());
+            assert_eq!(info.metadata["door"], "transaction");
+        }
+    }
 }

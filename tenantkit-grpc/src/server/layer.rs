@@ -64,3 +64,8 @@ impl<S> Layer<S> for TenantLayer {
         self.layer(inner)
     }
 }
+
+#[cfg(feature = "tonic")]
+impl<S: tonic::server::NamedService> tonic::server::NamedService for TenantService<S> {
+    const NAME: &'static str = S::NAME;
+}

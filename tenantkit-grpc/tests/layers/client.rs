@@ -8,6 +8,8 @@ use std::{
 
 use axum::body::Body;
 use http::{Request, Response, Uri};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use tenantkit_core::{Reason, TenantStatus};
 use tenantkit_grpc::{BoxError, ClientError, TenantClientLayer, client::TenantClient};
 use tower::{Service, ServiceExt, service_fn};
@@ -98,6 +100,25 @@ async fn an_explicit_context_needs_no_scope() {
     request.extensions_mut().insert(world.context("acme"));
     peer.behind(world.client_layer()).oneshot(request).await.unwrap();
     assert_eq!(peer.seen(), 1);
+}
+
+#[tokio::test]
+async fn the_peers_body_is_passed_on_as_it_is() {
+    let (world, peer) = (World::new(), Peer::default());
+    let call = async || {
+        let call = peer.behind(world.client_layer()).oneshot(to(TRUSTED));
+        world.context("acme").scope(call).unwrap().await.unwrap().into_body()
+    };
+    let mut body = call().await;
+    assert_eq!(body.size_hint().exact(), Some(17));
+    assert!(!body.is_end_stream());
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "the peer's answer");
+    assert!(body.is_end_stream());
+    assert!(call().await.into_inner().is_some());
+
+    let mut none = peer.behind(world.client_layer()).oneshot(grpc()).await.unwrap().into_body();
+    assert_eq!(none.size_hint().exact(), Some(0));
+    assert!(none.is_end_stream() && none.frame().await.is_none() && none.into_inner().is_none());
 }
 
 /// Why a call of `acme` is refused, on HTTP and on gRPC.
