@@ -63,6 +63,7 @@ mod peer;
 mod service;
 mod span;
 mod upload;
+mod waiting;
 mod watched;
 
 pub use body::TenantBody;

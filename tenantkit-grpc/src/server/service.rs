@@ -1,18 +1,18 @@
 //! [`TenantService`]: identify, then call.
 
 use std::{
-    pin::Pin,
+    mem,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tenantkit_core::{AuditAction, AuditEvent, Door, Inbound, Listener, Refusal, TenantContext};
+use tenantkit_core::{AuditAction, AuditEvent, Begun, Door, Inbound, Listener, Refusal};
 use tower_service::Service;
 
-use super::{ResponseFuture, TenantBody, deadline::Deadline, host, peer, span::Span, upload};
-use crate::{BoxError, protocol::Protocol, refusal::Challenge};
+use super::{ResponseFuture, TenantBody, future::Answering, host, peer, waiting::Waiting};
+use crate::{BoxError, refusal::Challenge};
 
 /// What a [`TenantLayer`](super::TenantLayer) makes of a service.
 #[derive(Debug, Clone)]
@@ -26,53 +26,54 @@ impl<S> TenantService<S> {
     pub(super) const fn new(inner: S, listener: Listener, challenge: Challenge) -> Self {
         Self { inner, listener, challenge }
     }
-
-    fn identify<B>(&self, request: &Request<B>) -> Result<TenantContext, Refusal> {
-        let peer = peer::of(request.extensions());
-        let host = host::of(request).map_err(|reason| {
-            let refusal = Refusal::new(reason, Door::Request);
-            let authority = self.listener.authority();
-            let event = AuditEvent::new(authority.now(), AuditAction::Refused(refusal));
-            authority.record(event.from(peer.addr));
-            refusal
-        })?;
-        let inbound = Inbound::new(request.headers()).from(peer).host(host);
-        self.listener.identify(inbound.path(request.uri().path()))
-    }
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for TenantService<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    // `Clone`, so that a request that waits can take along the service that was polled ready for it.
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     ReqBody: Body + 'static,
     // `Unpin`, so that it can be handed to a task after its first frames; box one that is not.
     ResBody: Body<Data: From<Bytes>, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     type Response = Response<TenantBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S, ReqBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let protocol = Protocol::asked(&request);
-        let scoped = self.identify(&request).and_then(|context| {
-            let scope = context.scope(())?;
-            Ok((context, scope))
-        });
-        let (context, mut scope) = match scoped {
-            Ok(scoped) => scoped,
-            Err(refusal) => return ResponseFuture::refused(refusal, protocol, self.challenge),
-        };
-        let span = Span::of(&context);
-        let deadline = Deadline::of(&context);
-        // Whatever stood there did not come through this layer.
-        let mut request = request.map(|body| upload::bound(body, &context));
-        request.extensions_mut().insert(context);
-        let inner = &mut self.inner;
-        let work = Pin::new(&mut scope).then(|| span.within(|| inner.call(request)));
-        ResponseFuture::working(work, span, deadline)
+        let answering = Answering::to(&request, self.challenge);
+        let begun = inbound(&self.listener, &request).and_then(|it| self.listener.begin(it));
+        match begun {
+            Ok(Begun::Identified(context)) => {
+                ResponseFuture::start(&mut self.inner, request, context, answering)
+            }
+            Ok(Begun::Waiting(turn)) => {
+                let next = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, next);
+                let waiting = Waiting::new(turn, self.listener.clone(), request, ready);
+                ResponseFuture::waiting(waiting, answering)
+            }
+            Err(refusal) => ResponseFuture::refused(refusal, answering),
+        }
     }
+}
+
+/// What arrived, as a listener reads it.
+pub(super) fn inbound<'r, B>(
+    listener: &Listener,
+    request: &'r Request<B>,
+) -> Result<Inbound<'r>, Refusal> {
+    let peer = peer::of(request.extensions());
+    let host = host::of(request).map_err(|reason| {
+        let refusal = Refusal::new(reason, Door::Request);
+        let authority = listener.authority();
+        let event = AuditEvent::new(authority.now(), AuditAction::Refused(refusal));
+        authority.record(event.from(peer.addr));
+        refusal
+    })?;
+    Ok(Inbound::new(request.headers()).from(peer).host(host).path(request.uri().path()))
 }

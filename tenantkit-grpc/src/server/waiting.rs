@@ -2,13 +2,15 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::Request;
-use tenantkit_core::{Listener, Refusal, TenantContext, Turn};
+use http_body::Body;
+use tenantkit_core::{CheckPermit, Listener, Turn};
+use tower_service::Service;
 
-use super::service::inbound;
+use super::{ResponseFuture, future::Answering, service::inbound};
 
 /// A request in the line, with the service that was polled ready for it.
 pub(super) struct Waiting<S, B> {
@@ -19,18 +21,27 @@ pub(super) struct Waiting<S, B> {
 }
 
 impl<S, B> Waiting<S, B> {
-    pub(super) fn new(turn: Turn, listener: Listener, request: Request<B>, inner: S) -> Self {
+    pub(super) const fn new(turn: Turn, listener: Listener, request: Request<B>, inner: S) -> Self {
         Self { turn, listener, request, inner }
     }
 
-    /// Ready when the token was checked, here and now.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<TenantContext, Refusal>> {
-        let permit = ready!(Pin::new(&mut self.turn).poll(cx));
-        let inbound = inbound(&self.listener, &self.request);
-        Poll::Ready(inbound.and_then(|inbound| permit.identify(inbound)))
+    /// Ready when the check may be done.
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<CheckPermit> {
+        Pin::new(&mut self.turn).poll(cx)
     }
+}
 
-    pub(super) fn into_parts(self) -> (Request<B>, S) {
-        (self.request, self.inner)
+impl<S: Service<Request<B>>, B: Body + 'static> Waiting<S, B> {
+    /// Does the check, and calls the handler where it holds.
+    pub(super) fn go_on(
+        mut self,
+        permit: CheckPermit,
+        answering: Answering,
+    ) -> ResponseFuture<S, B> {
+        let inbound = inbound(&self.listener, &self.request);
+        match inbound.and_then(|inbound| permit.identify(inbound)) {
+            Ok(context) => ResponseFuture::start(&mut self.inner, self.request, context, answering),
+            Err(refusal) => ResponseFuture::refused(refusal, answering),
+        }
     }
 }

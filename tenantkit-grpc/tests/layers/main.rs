@@ -13,4 +13,5 @@ mod socket;
 mod span;
 mod stalled;
 mod unread;
+mod waiting;
 mod world;
