@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Of how many beginnings the mean is, about: enough for workers that begin in step, few enough to
-/// notice in a moment that work has become slower.
-const MEMORY: f64 = 64.0;
+/// Of how many beginnings the mean is, about: enough for work that takes very different times and for
+/// workers that begin in step, few enough to notice soon that work has become slower.
+const MEMORY: f64 = 256.0;
 
 #[derive(Debug, Default)]
 pub(super) struct Drain {
@@ -58,7 +58,10 @@ impl Drain {
         if self.begun == 0.0 {
             return stalled;
         }
-        let expected = f64::from(self.queued) * self.busy / self.begun;
+        // A mean of few may be far too low, and the queue too long before that is known: so it is taken
+        // for as much higher as is likely, which is an eighth when there are many.
+        let mean = self.busy / self.begun * (1.0 + 2.0 / self.begun.sqrt());
+        let expected = f64::from(self.queued) * mean;
         // Both sums are finite and not negative; a wait beyond what a duration holds is for ever.
         let expected = Duration::try_from_secs_f64(expected).unwrap_or(Duration::MAX);
         expected.max(stalled)

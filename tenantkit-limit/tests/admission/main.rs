@@ -1,0 +1,5 @@
+//! What [`tenantkit_limit::admission`] promises.
+
+mod deciding;
+mod overload;
+mod server;
