@@ -284,6 +284,9 @@ reasons! {
     /// A grant that would last longer than its capability says.
     GrantTooLong: NotAllowed => "grant-too-long",
         "the grant would last too long", "Ask for no longer than the capability lasts.";
+    /// A call that costs more than the tenant's quota ever allows at once: waiting does not help.
+    CostTooLarge: NotAllowed => "cost-too-large",
+        "the call costs more than the tenant may ever spend at once", "Ask for less at a time.";
     /// A call to a host outside the trust domain.
     OutsideTrustDomain: NotAllowed => "outside-trust-domain",
         "the host is outside the trust domain", "Declare the host, or call it without a tenant's identity.";
