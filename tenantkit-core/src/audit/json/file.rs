@@ -224,8 +224,8 @@ impl Open {
     fn write(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
         if self.torn {
             self.file.write_all(b"\n")?;
-            self.len += 1;
             (self.torn, self.unsynced) = (false, true);
+            self.measure()?;
         }
         while *written < bytes.len() {
             match self.file.write(&bytes[*written..]) {
@@ -263,19 +263,50 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
 
+    const LIMITS: Limits = Limits { max_bytes: 100, keep: 0 };
+
+    #[test]
+    fn what_failed_is_not_tried_again_at_once_unless_somebody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let mut file = LogFile::open(path.clone(), LIMITS).unwrap();
+        fs::remove_file(&path).unwrap();
+        file.broken();
+        // However slow this machine is.
+        file.failed = Instant::now().checked_add(RETRY * 100);
+        assert!(!file.has_room(1) && !path.exists());
+        file.retry();
+        assert!(file.has_room(1) && path.exists());
+
+        file.broken();
+        file.failed = Instant::now().checked_sub(RETRY);
+        assert!(file.has_room(1));
+    }
+
+    #[test]
+    fn the_room_beside_a_torn_line_is_what_is_left_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        fs::write(&path, "torn").unwrap();
+        let mut file = LogFile::open(path, LIMITS).unwrap();
+        assert!(file.append(b"line\n").is_ok());
+        assert!(file.fits(90) && !file.fits(91));
+    }
+
+    #[cfg(target_os = "linux")]
     #[test]
     fn what_was_left_before_it_was_on_the_disk_is_told_once() {
+        use std::os::unix::fs::symlink;
+
         let folder = tempfile::tempdir().unwrap();
         let (path, real) = (folder.path().join("audit.jsonl"), folder.path().join("real.jsonl"));
         // A device that takes everything and keeps nothing.
         symlink("/dev/null", &path).unwrap();
-        let mut file = LogFile::open(path.clone(), Limits { max_bytes: 100, keep: 0 }).unwrap();
+        let mut file = LogFile::open(path.clone(), LIMITS).unwrap();
         assert!(file.append(b"lost\n").is_ok());
         fs::write(&real, "").unwrap();
         fs::remove_file(&path).unwrap();

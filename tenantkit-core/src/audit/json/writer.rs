@@ -94,22 +94,18 @@ impl Writer {
                 self.owed.add(&event);
                 continue;
             }
-            self.batch.bytes.extend_from_slice(&line);
-            self.batch.events.push((event, self.batch.bytes.len()));
+            self.batch.push(event, &line);
         }
         self.write_batch();
     }
 
     fn write_batch(&mut self) {
-        let events = mem::take(&mut self.batch.events);
-        let bytes = mem::take(&mut self.batch.bytes);
-        if events.is_empty() {
+        let batch = mem::take(&mut self.batch);
+        if batch.events.is_empty() {
             return;
         }
-        if let Err(Failed { written }) = self.file.append(&bytes) {
-            for (event, _) in events.iter().filter(|(_, end)| *end > written) {
-                self.owed.add(event);
-            }
+        if let Err(Failed { written }) = self.file.append(&batch.bytes) {
+            batch.beyond(written).for_each(|event| self.owed.add(event));
         }
     }
 
@@ -124,6 +120,18 @@ impl Writer {
             let _ = self.file.append(&lines);
         }
         let _ = self.file.sync();
+    }
+}
+
+impl Batch {
+    fn push(&mut self, event: AuditEvent, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.events.push((event, self.bytes.len()));
+    }
+
+    /// The events whose lines were not written to their end.
+    fn beyond(&self, written: usize) -> impl Iterator<Item = &AuditEvent> {
+        self.events.iter().filter(move |(_, end)| *end > written).map(|(event, _)| event)
     }
 }
 
@@ -157,6 +165,19 @@ fn answer(handles: impl IntoIterator<Item = CommitHandle>, durable: bool) {
 mod tests {
     use super::*;
     use crate::UnixTime;
+
+    #[test]
+    fn a_line_that_was_written_to_its_end_is_not_counted_as_lost_and_a_torn_one_is() {
+        let mut batch = Batch::default();
+        for at in 1..=3 {
+            let event = AuditEvent::new(UnixTime::from_secs(at), AuditAction::Granted);
+            batch.push(event, b"1234567890");
+        }
+        let lost = |written| batch.beyond(written).map(|it| it.at.as_secs()).collect::<Vec<_>>();
+        assert_eq!((lost(0), lost(9)), (vec![1, 2, 3], vec![1, 2, 3]));
+        assert_eq!((lost(10), lost(11)), (vec![2, 3], vec![2, 3]));
+        assert_eq!((lost(29), lost(30)), (vec![3], vec![]));
+    }
 
     #[test]
     fn when_the_thread_ends_by_a_panic_everybody_is_answered() {
