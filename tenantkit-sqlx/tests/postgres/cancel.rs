@@ -149,6 +149,26 @@ on_each_server! {
         nothing_is_left(fixture, &pool).await;
     }
 
+    async fn a_statement_cancelled_in_a_nested_savepoint_costs_that_savepoint_only(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        let insert = "INSERT INTO documents (id, title) VALUES ($1, 'x')";
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let mut outer = tx.savepoint().await.unwrap();
+        sqlx::query(insert).bind(2_i64).execute(&mut outer).await.unwrap();
+        let mut nested = outer.savepoint().await.unwrap();
+        sqlx::query(insert).bind(3_i64).execute(&mut nested).await.unwrap();
+        assert!(polled(sqlx::query("SELECT pg_sleep(0.05)").execute(&mut nested), 1).await.is_none());
+        drop(nested);
+        sqlx::query(insert).bind(4_i64).execute(&mut outer).await.unwrap();
+        outer.release().await.unwrap();
+        tx.commit().await.unwrap();
+        let saved: Vec<i64> = sqlx::query_scalar("SELECT id FROM documents WHERE id > 1 ORDER BY id")
+            .fetch_all(&fixture.admin().await)
+            .await
+            .unwrap();
+        assert_eq!(saved, [2, 4]);
+    }
+
     async fn a_stream_that_fails_after_its_drop_is_undone_with_its_savepoint(fixture: &Fixture) {
         use futures_util::TryStreamExt;
 

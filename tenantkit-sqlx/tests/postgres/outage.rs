@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryStreamExt};
 
 use sqlx::postgres::PgPoolOptions;
 use tenantkit_core::{Reason, RefusalCode};
@@ -144,6 +144,14 @@ on_each_server! {
     async fn a_rollback_over_a_link_that_broke_says_so(fixture: &Fixture) {
         let (link, pool) = fixture.over_link().await;
         let tx = pool.begin(&fixture.acme()).await.unwrap();
+        link.cut();
+        is_unavailable(&tx.rollback().await.unwrap_err());
+
+        // Also where rows are still to come.
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let mut rows = sqlx::query("SELECT generate_series(1, 1000000)").fetch(&mut tx);
+        rows.try_next().await.unwrap().unwrap();
+        drop(rows);
         link.cut();
         is_unavailable(&tx.rollback().await.unwrap_err());
 

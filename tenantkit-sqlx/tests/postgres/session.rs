@@ -187,6 +187,53 @@ on_each_server! {
         assert_eq!(titles().await.unwrap(), ["plot"]);
     }
 
+    async fn a_connection_that_is_spoiled_after_a_stream_was_dropped_is_not_lent_again(fixture: &Fixture) {
+        use futures_util::TryStreamExt;
+
+        // As where what a cached statement reads was changed under it.
+        fixture
+            .database
+            .execute(
+                "CREATE FUNCTION late(n int) RETURNS int LANGUAGE plpgsql AS $$
+                BEGIN
+                    IF n = 5000 THEN RAISE 'late' USING ERRCODE = '0A000'; END IF;
+                    RETURN n;
+                END $$",
+            )
+            .unwrap();
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let first = pid(&mut tx).await;
+        let mut rows = sqlx::query("SELECT late(n) FROM generate_series(1, 9000) n").fetch(&mut tx);
+        rows.try_next().await.unwrap().unwrap();
+        drop(rows);
+        tx.rollback().await.unwrap();
+        assert_ne!(pid(&mut pool.begin(&fixture.globex()).await.unwrap()).await, first);
+    }
+
+    async fn a_statement_cached_under_another_search_path_reads_the_real_table(fixture: &Fixture) {
+        let pool = fixture.pool().await;
+        fixture
+            .database
+            .execute(
+                "CREATE SCHEMA front; GRANT USAGE ON SCHEMA front TO PUBLIC;
+                 CREATE TABLE front.documents (title) AS VALUES ('forged');
+                 GRANT SELECT ON front.documents TO PUBLIC",
+            )
+            .unwrap();
+        let titles = async |tx: &mut TenantTx| -> Vec<String> {
+            sqlx::query_scalar("SELECT title FROM documents").fetch_all(tx).await.unwrap()
+        };
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let first = pid(&mut tx).await;
+        sqlx::query("SET search_path = front, public").execute(&mut tx).await.unwrap();
+        assert_eq!(titles(&mut tx).await, ["forged"]);
+        tx.commit().await.unwrap();
+        let mut tx = pool.begin(&fixture.globex()).await.unwrap();
+        assert_eq!(titles(&mut tx).await, ["plot"]);
+        assert_eq!(pid(&mut tx).await, first);
+    }
+
     async fn a_connection_that_believes_in_a_tenants_own_type_is_not_lent_again(fixture: &Fixture) {
         #[derive(Debug, PartialEq, sqlx::Type)]
         #[sqlx(type_name = "mood", rename_all = "lowercase")]

@@ -203,6 +203,67 @@ on_each_server! {
         assert_eq!(saved, [1, 2]);
     }
 
+    async fn a_procedure_cannot_end_the_transaction(fixture: &Fixture) {
+        fixture
+            .database
+            .execute(
+                "CREATE PROCEDURE ends() LANGUAGE plpgsql AS $$
+                BEGIN
+                    INSERT INTO documents (id, title) VALUES (2, 'x');
+                    COMMIT;
+                END $$",
+            )
+            .unwrap();
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let refused = sqlx::query("CALL ends()").execute(&mut tx).await.unwrap_err();
+        assert_eq!(Error::from(refused).sqlstate(), Some("2D000"));
+        assert!(matches!(tx.commit().await, Err(Error::CommitAborted)));
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        assert_eq!(titles(&mut tx).await.unwrap(), ["plan"]);
+    }
+
+    async fn what_is_let_through_never_calls_set_config(fixture: &Fixture) {
+        // What ends a string, and what does not. Postgres itself says which of it is a call.
+        const PIECES: [&str; 14] = [
+            "'", "\\'", "\n'", "E'", ",", "/*'*/", "--'", "$$", "\"", " ", "1", "\\", "U&'",
+            ",set_config($q$app.tenant_id$q$,$q$globex$q$,true)",
+        ];
+        const BEGINS: [&str; 6] = ["", "E'a", "E'", "1", "1e5", "'"];
+        // Always the same statements.
+        let mut state = 88_172_645_463_325_252_u64;
+        let mut choose = |ways: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as usize % ways
+        };
+        let pool = fixture.pool().await;
+        let mut tx = pool.begin(&fixture.acme()).await.unwrap();
+        let (mut sent, mut understood) = (0, 0);
+        for _ in 0..60_000 {
+            let mut sql = format!("SELECT {}", BEGINS[choose(BEGINS.len())]);
+            for _ in 0..3 + choose(7) {
+                sql += PIECES[choose(PIECES.len())];
+            }
+            if !sql.contains("set_config") {
+                continue;
+            }
+            let mut attempt = tx.savepoint().await.unwrap();
+            let query = sqlx::query(AssertSqlSafe(sql.clone())).persistent(false);
+            match query.execute(&mut attempt).await.map_err(Error::from) {
+                Err(Error::Statement(_)) => continue,
+                Err(_) => sent += 1,
+                Ok(_) => {
+                    understood += 1;
+                    let kept = attempt.release().await;
+                    assert!(kept.is_ok(), "it rebinds: {sql:?}");
+                }
+            }
+        }
+        assert!(sent > 100 && understood > 100, "{sent} sent, {understood} understood");
+    }
+
     async fn copy_is_refused_before_it_can_hang_the_connection(fixture: &Fixture) {
         let pool = fixture.pool().await;
         let mut tx = pool.begin(&fixture.acme()).await.unwrap();
