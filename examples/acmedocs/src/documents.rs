@@ -9,12 +9,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::proto::{
-    CreateRequest, DeleteRequest, DeleteResponse, Document, ExportRequest, GetRequest, ListRequest,
-    ListResponse, UpdateRequest, documents_server,
+    CreateRequest, DeleteRequest, DeleteResponse, Document, ExportRequest, GetRequest, Heading,
+    ListRequest, ListResponse, UpdateRequest, documents_server,
 };
 
-/// The most documents on a page.
+/// The most headings on a page.
 const PAGE: i32 = 100;
+/// The documents that an export has in memory: of 400 KB each, at most.
+const AT_ONCE: i32 = 10;
 
 /// `acmedocs.v1.Documents`, on Postgres.
 #[derive(Debug, Clone)]
@@ -79,9 +81,12 @@ impl documents_server::Documents for Documents {
             limit if limit > 0 => limit.min(PAGE),
             _ => return Err(Status::invalid_argument("limit: at least 0")),
         };
-        let rows = page(&self.pool, request.tenant()?, after, limit).await?;
+        let mut tx = self.pool.begin_read_only(request.tenant()?).await.map_err(Error::from)?;
+        let rows = store::headings(&mut tx, after, limit).await.map_err(Error::from)?;
+        tx.commit().await.map_err(Error::from)?;
 
-        let documents: Vec<_> = rows.into_iter().map(Document::from).collect();
+        let documents = rows.into_iter().map(|(id, title)| Heading { id: id.to_string(), title });
+        let documents: Vec<_> = documents.collect();
         let is_full = i32::try_from(documents.len()) == Ok(limit);
         let last = documents.last().filter(|_| is_full);
         let next_after = last.map(|document| document.id.clone()).unwrap_or_default();
@@ -95,8 +100,8 @@ impl documents_server::Documents for Documents {
         request: Request<ExportRequest>,
     ) -> Result<Response<Self::ExportStream>, Status> {
         let (pool, tenant) = (self.pool.clone(), request.tenant()?.clone());
-        let first = page(&pool, &tenant, None, PAGE).await?;
-        let (send, receive) = mpsc::channel(16);
+        let first = page(&pool, &tenant, None).await?;
+        let (send, receive) = mpsc::channel(1);
         // Not `tokio::spawn`, which would leave the tenant's scope.
         task::spawn(export(pool, tenant, first, send)).map_err(Error::from)?;
         Ok(Response::new(ReceiverStream::new(receive)))
@@ -117,7 +122,7 @@ async fn export(
                 return;
             }
         }
-        rows = match page(&pool, &tenant, Some(after), PAGE).await {
+        rows = match page(&pool, &tenant, Some(after)).await {
             Ok(rows) => rows,
             Err(error) => {
                 let _ = send.send(Err(error.into())).await;
@@ -127,15 +132,15 @@ async fn export(
     }
 }
 
-/// One page, in a transaction of its own: however slowly a caller reads, no connection waits for it.
+/// A part of an export, in a transaction of its own: however slowly a caller reads, no connection waits
+/// for it.
 async fn page(
     pool: &TenantPool,
     tenant: &TenantContext,
     after: Option<Uuid>,
-    limit: i32,
 ) -> Result<Vec<store::Row>, Error> {
     let mut tx = pool.begin_read_only(tenant).await?;
-    let rows = store::page(&mut tx, after, limit.into()).await?;
+    let rows = store::page(&mut tx, after, AT_ONCE).await?;
     tx.commit().await?;
     Ok(rows)
 }

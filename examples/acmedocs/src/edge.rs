@@ -88,8 +88,14 @@ struct Document {
 }
 
 #[derive(Debug, Serialize)]
+struct Heading {
+    id: String,
+    title: String,
+}
+
+#[derive(Debug, Serialize)]
 struct Listing {
-    documents: Vec<Document>,
+    documents: Vec<Heading>,
     #[serde(skip_serializing_if = "String::is_empty")]
     next_after: String,
 }
@@ -103,7 +109,8 @@ async fn list(
     Query(Page { after, limit }): Query<Page>,
 ) -> Result<Json<Listing>, Error> {
     let page = documents.list(proto::ListRequest { after, limit }).await?.into_inner();
-    let found = page.documents.into_iter().map(Document::from).collect();
+    let headings = page.documents.into_iter();
+    let found = headings.map(|proto::Heading { id, title }| Heading { id, title }).collect();
     Ok(Json(Listing { documents: found, next_after: page.next_after }))
 }
 

@@ -3,10 +3,15 @@
 use acmedocs::proto::{
     CreateRequest, DeleteRequest, ExportRequest, GetRequest, ListRequest, UpdateRequest,
 };
+use demo::issuer;
+use hyper::Method;
 use tenantkit::{Inbound, Source};
 use tonic::{Code, Response, Status};
 
-use crate::service::{Service, with_token};
+use crate::{
+    service::{Service, with_token},
+    support::{DOCUMENTS, bearer, titles, world},
+};
 
 #[track_caller]
 fn wrong<T>(answer: Result<Response<T>, Status>, argument: &str) {
@@ -59,4 +64,30 @@ async fn a_caller_who_does_not_read_an_export_holds_no_connection() {
         received += 1;
     }
     assert_eq!(received, 5_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_as_large_as_they_may_be_can_be_listed_and_exported() {
+    let world = world().await;
+    // Four bytes each.
+    let body = "\u{1F600}".repeat(100_000);
+    let request = serde_json::json!({ "title": "\u{1F600}".repeat(200), "body": body }).to_string();
+    let bearer = bearer(&world, "acme");
+    let headers = [("authorization", bearer.as_str())];
+    for _ in 0..12 {
+        let written = world.edge.call(Method::POST, DOCUMENTS, &headers, Some(&request)).await;
+        assert_eq!(written.unwrap().status, 201);
+    }
+    assert_eq!(titles(&world, "acme").await.len(), 12);
+
+    let token = world.services.txn_token("acme", "alice", issuer::now());
+    let mut client = world.documents().await.unwrap();
+    let export = client.export(with_token(&token, ExportRequest {})).await;
+    let mut export = export.unwrap().into_inner();
+    let mut received = 0;
+    while let Some(document) = export.message().await.unwrap() {
+        assert_eq!(document.body, body);
+        received += 1;
+    }
+    assert_eq!(received, 12);
 }

@@ -58,11 +58,24 @@ pub(super) async fn delete(conn: &mut TenantConn, id: Uuid) -> sqlx::Result<()> 
         .map(drop)
 }
 
+/// At most `limit` documents behind `after`, in the order of their ids, without their bodies.
+pub(super) async fn headings(
+    conn: &mut TenantConn,
+    after: Option<Uuid>,
+    limit: i32,
+) -> sqlx::Result<Vec<(Uuid, String)>> {
+    sqlx::query_as("SELECT id, title FROM documents WHERE id > $1 ORDER BY id LIMIT $2")
+        .bind(after.unwrap_or(Uuid::nil()))
+        .bind(limit)
+        .fetch_all(conn)
+        .await
+}
+
 /// At most `limit` documents behind `after`, in the order of their ids.
 pub(super) async fn page(
     conn: &mut TenantConn,
     after: Option<Uuid>,
-    limit: i64,
+    limit: i32,
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as("SELECT id, title, body FROM documents WHERE id > $1 ORDER BY id LIMIT $2")
         .bind(after.unwrap_or(Uuid::nil()))
