@@ -120,6 +120,16 @@ impl Auditor {
         DangerousAuditor::new(self)
     }
 
+    /// For the role of a pool of tenants, whatever it was made for.
+    pub(crate) fn of_one_tenant(self) -> Self {
+        Self { across: false, ..self }
+    }
+
+    /// For the role of a pool over many tenants, whatever it was made for.
+    pub(crate) fn of_many_tenants(self) -> Self {
+        Self { across: true, ..self }
+    }
+
     /// Looks, as the role of this pool.
     ///
     /// # Errors

@@ -109,7 +109,7 @@ impl CrossTenantPoolBuilder {
     pub async fn connect_with(self, options: PgConnectOptions) -> Result<CrossTenantPool, Error> {
         let Self { authority, options: pool, mut mode, auditor } = self;
         let pool = connect(pool, bounded_when_idle(options, mode.idle_timeout)).await?;
-        auditor.run(&pool).await?.into_result()?;
+        auditor.of_many_tenants().run(&pool).await?.into_result()?;
         is_open(&pool).await?;
         if !knows_transaction_timeout(&pool).await? {
             mode.transaction_timeout = None;
@@ -126,7 +126,7 @@ const OPEN: &str = "
         SELECT FROM pg_catalog.pg_policy p
         WHERE p.polpermissive AND p.polcmd IN ('*', 'r')
             AND pg_catalog.strpos(pg_catalog.pg_get_expr(p.polqual, p.polrelid), $1) > 0
-            AND pg_catalog.has_table_privilege(session_user, p.polrelid, 'SELECT')
+            AND pg_catalog.has_any_column_privilege(session_user, p.polrelid, 'SELECT')
             AND EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r
                 WHERE r = 0 OR pg_catalog.pg_has_role(session_user, r, 'MEMBER')))";
 

@@ -135,7 +135,7 @@ impl TenantPoolBuilder {
             bounded_when_idle(options, self.timeouts.idle)
         };
         let pool = connect(self.options, options).await?;
-        let report = self.auditor.run(&pool).await?.into_result()?;
+        let report = self.auditor.of_one_tenant().run(&pool).await?.into_result()?;
         if !knows_transaction_timeout(&pool).await? {
             self.timeouts.transaction = None;
         }

@@ -126,6 +126,15 @@ on_each_server! {
         assert_eq!(found, [Problem::UnsafePolicy(PolicyFlaw::AlwaysTrue)]);
     }
 
+    async fn a_pool_of_tenants_looks_as_such_with_any_auditor(fixture: &Fixture) {
+        let across = "ALTER POLICY tenantkit_tenant ON documents
+            USING (current_setting('app.cross_tenant', true) = 'on')";
+        fixture.database.execute(across).unwrap();
+        let pool = fixture.builder(1).audit(Auditor::across_tenants());
+        let refused = pool.connect(&fixture.database.url(&fixture.serving)).await;
+        assert!(matches!(refused, Err(Error::Unsafe(_))), "{refused:?}");
+    }
+
     async fn an_unsafe_policy_is_refused(fixture: &Fixture) {
         use PolicyFlaw::*;
         let volatile = "CREATE FUNCTION now_and_then() RETURNS boolean LANGUAGE sql AS 'SELECT true'";
