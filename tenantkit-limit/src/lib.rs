@@ -3,6 +3,8 @@
 pub mod admission;
 pub mod breaker;
 pub mod concurrency;
+pub mod limits;
+pub mod policy;
 pub mod quota;
 pub mod rate;
 pub mod retry;
