@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
-use tenantkit_core::{Reason, Refusal, TenantStatus};
+use tenantkit_core::{Reason, Refusal, Source, TenantStatus};
 use tenantkit_grpc::TenantLayer;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
@@ -48,6 +48,22 @@ async fn over_http_it_is_a_problem_document_with_a_challenge() {
     assert_eq!(nobody.headers()["www-authenticate"], "Txn-Token");
     let forged = answer(world.inner_layer(), request(&[("txn-token", "nonsense")])).await;
     assert_eq!(forged.headers()["www-authenticate"], r#"Txn-Token error="invalid_token""#);
+}
+
+#[tokio::test]
+async fn who_may_come_with_a_bearer_token_is_told_so_in_whatever_order_it_was_admitted() {
+    let world = World::new();
+    let layer = |first, second| TenantLayer::new(&world.authority).admit(first).admit(second);
+    for layer in [
+        layer(Source::Bearer, Source::TxnToken),
+        layer(Source::TxnToken, Source::Bearer),
+        layer(Source::Bearer, Source::GatewayHeader),
+    ] {
+        let nobody = answer(layer, request(&[])).await;
+        assert_eq!(nobody.headers()["www-authenticate"], "Bearer");
+    }
+    let nobody = answer(layer(Source::TxnToken, Source::GatewayHeader), request(&[])).await;
+    assert_eq!(nobody.headers()["www-authenticate"], "Txn-Token");
 }
 
 #[tokio::test]
