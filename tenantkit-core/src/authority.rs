@@ -27,7 +27,7 @@ use proofs::Proofs;
 use crate::{
     AuditEvent, Clock, Door, Identity, Provenance, Reason, Refusal, TenantContext, TenantDirectory,
     TenantId, TenantRecord, TenantStatus, Text, TierSet, TxnTokens, UnixTime, audit::Auditor,
-    context::Minted, source::IdentitySource,
+    source::IdentitySource,
 };
 
 /// What an application builds once at start, from its keys and policies: the only thing that issues
@@ -173,14 +173,13 @@ impl Authority {
     /// Under the context's lock, which is free again before a sink is told of a failure.
     fn minted(&self, context: &TenantContext) -> Result<Arc<str>, Reason> {
         let now = self.now();
+        let tokens = self.0.txn_tokens.as_ref().ok_or(Reason::CannotMint)?;
         let mut minted = context.minted();
-        if let Some(kept) = minted.as_ref().filter(|kept| now < kept.until) {
+        if let Some(kept) = minted.as_ref().filter(|kept| tokens.is_current(kept, now)) {
             return Ok(Arc::clone(&kept.token));
         }
-        let tokens = self.0.txn_tokens.as_ref().ok_or(Reason::CannotMint)?;
-        let (token, until) = tokens.mint(context, now)?;
-        *minted = Some(Minted { token: Arc::clone(&token), until });
-        Ok(token)
+        let new = tokens.mint(context, now)?;
+        Ok(Arc::clone(&minted.insert(new).token))
     }
 
     /// The tiers that the application declared.

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Authority, Door, Identity, Incarnation, Refusal, RoutingEpoch, Source, SourceSet, Subject,
-    TenantId, TenantKey, Text, Tier, UnixTime,
+    TenantId, TenantKey, Text, Tier, UnixTime, token::Minted,
 };
 
 /// Who is acting, as verified by an [`Authority`]. Every door to a shared resource asks for one.
@@ -33,12 +33,6 @@ struct Issued {
     provenance: Provenance,
     /// The token that goes with outbound calls, minted at the first.
     minted: Mutex<Option<Minted>>,
-}
-
-/// A token that was minted for a context, and until when it is used again.
-pub(crate) struct Minted {
-    pub(crate) token: Arc<str>,
-    pub(crate) until: UnixTime,
 }
 
 /// What proved an identity, and what agreed with it.

@@ -101,7 +101,8 @@ impl Identity {
         Self { workload: Some(workload), ..self }
     }
 
-    /// What it may do.
+    /// What it may do: nothing that asks for a scope unless told. Where several sources prove one caller
+    /// it may do what each of them says.
     #[must_use]
     pub fn scopes(self, scopes: Scopes) -> Self {
         Self { scopes, ..self }

@@ -10,15 +10,15 @@ use std::{
 pub use issuer::{TestIssuer, sign};
 
 use crate::{
-    Asserts, AuditEvent, AuditSink, Authority, Capability, Claim, Commit, Identity, IdentitySource,
-    Inbound, ManualClock, MemoryDirectory, Presented, Reason, Source, Subject, TenantContext,
-    TenantDirectory, TenantId, TenantRecord, Text, TierSet, UnixTime,
+    Asserts, AuditEvent, AuditSink, Authority, AuthorityBuilder, Capability, Claim, Commit,
+    Identity, IdentitySource, Inbound, ManualClock, MemoryDirectory, Presented, Reason, Source,
+    Subject, TenantContext, TenantDirectory, TenantId, TenantRecord, Text, TierSet, UnixTime,
 };
 
 /// An authority that is for tests only: it issues contexts on a plain word. They pass only the doors
 /// that are made from it.
 ///
-/// It knows the tenants `acme` (gold) and `globex` (bronze), stands at a fixed time, and keeps its
+/// It knows the tenants `acme` (gold, unless it has tiers of its own) and `globex` (bronze), stands at a fixed time, and keeps its
 /// audit events.
 #[derive(Debug, Clone)]
 pub struct TestAuthority {
@@ -33,37 +33,59 @@ impl TestAuthority {
     pub const SOURCE: Source = Source::Custom("test");
     /// The header that the word stands in.
     pub const HEADER: &str = "x-test-tenant";
-    /// What [`TestAuthority::new`] declares for `SystemWork`.
+    /// What every test authority declares for `SystemWork`.
     pub const SYSTEM: Capability = Capability::system("test-system", Duration::from_secs(600));
-    /// What [`TestAuthority::new`] declares for `CrossTenant`.
+    /// What every test authority declares for `CrossTenant`.
     pub const CROSS: Capability = Capability::cross_tenant("test-cross", Duration::from_secs(600));
 
     /// A test authority.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "an authority is never a default")]
+    pub fn new() -> Self {
+        Self::with(TierSet::METALS, |builder| builder)
+    }
+
+    /// A test authority with tiers, capabilities, tokens and sources of the application's own. `acme`
+    /// has the third tier, or the highest where there are fewer, and `globex` the lowest.
+    ///
+    /// ```
+    /// use tenantkit_core::{BearerPolicy, Jwks, Source, TierSet, test_util::{TestAuthority, TestIssuer}};
+    ///
+    /// const TIERS: TierSet = TierSet::new(&["free", "paid"]);
+    ///
+    /// let issuer = TestIssuer::new("https://id.example");
+    /// let jwks = Jwks::parse(&issuer.jwks())?;
+    /// let policy = BearerPolicy::new(issuer.issuer(), "acmedocs").asserts_any_tenant();
+    /// let test = TestAuthority::with(TIERS, |builder| builder.bearer(jwks, policy));
+    /// let listener = test.authority().listener().admit(Source::Bearer);
+    /// # assert_eq!(test.context("acme").tier().as_str(), "paid");
+    /// # assert_eq!(test.context("globex").tier().as_str(), "free");
+    /// # Ok::<(), tenantkit_core::KeyError>(())
+    /// ```
     ///
     /// # Panics
     ///
-    /// Never: what it is built from is fixed.
+    /// When the authority cannot be built.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "an authority is never a default")]
-    #[expect(clippy::unwrap_used, reason = "for tests, on constants")]
-    pub fn new() -> Self {
-        let tier = |name| TenantRecord::active(TierSet::METALS.get(name).unwrap());
+    #[track_caller]
+    pub fn with(tiers: TierSet, change: impl FnOnce(AuthorityBuilder) -> AuthorityBuilder) -> Self {
         let clock = ManualClock::at(UnixTime::from_secs(1_800_000_000));
-        let directory = Arc::new(MemoryDirectory::new([
-            (TenantId::new("acme").unwrap(), tier("gold")),
-            (TenantId::new("globex").unwrap(), tier("bronze")),
-        ]));
-        let audit = Arc::new(MemorySink::default());
-        let authority = Authority::builder(TierSet::METALS)
+        let tenants = [("acme", tiers.iter().take(3).last()), ("globex", tiers.iter().next())];
+        let directory = MemoryDirectory::new(tenants.into_iter().filter_map(|(tenant, tier)| {
+            Some((TenantId::new(tenant).ok()?, TenantRecord::active(tier?)))
+        }));
+        let (directory, audit) = (Arc::new(directory), Arc::new(MemorySink::default()));
+        let builder = Authority::builder(tiers)
             .establish(PlainWord, Asserts::Any)
             .directory(Arc::clone(&directory))
             .audit(Arc::clone(&audit))
             .allow(Self::SYSTEM)
             .allow(Self::CROSS)
-            .clock(clock.clone())
-            .build()
-            .unwrap();
-        Self { authority, clock, directory, audit }
+            .clock(clock.clone());
+        match change(builder).build() {
+            Ok(authority) => Self { authority, clock, directory, audit },
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// A context of `tenant`, good for 300 s.

@@ -30,11 +30,12 @@ mod claims;
 mod key;
 mod key_set;
 mod mint;
+mod signing;
 mod terms;
 
 use std::{sync::Arc, time::Duration};
 
-use self::claims::Expected;
+use self::{claims::Expected, signing::Signing};
 pub use self::{
     key::{SecretJwk, SigningKey, VerifyingKey},
     key_set::KeySet,
@@ -50,6 +51,7 @@ use crate::{
         jwk::KeyError,
     },
 };
+pub(crate) use mint::Minted;
 
 const HEADER: &str = "txn-token";
 const TYP: &str = "txntoken+jwt";
@@ -61,7 +63,7 @@ pub struct TxnTokens {
     trust_domain: Text,
     workload: Text,
     keys: KeySet,
-    signing: Option<SigningKey>,
+    signing: Option<Signing>,
     lifetime: Duration,
     bounds: Bounds,
     cache: VerifiedCache,
@@ -95,8 +97,34 @@ impl TxnTokens {
     ///
     /// # Errors
     ///
-    /// When the key is not for transaction tokens or not this workload's.
+    /// When the key is not for transaction tokens or not this workload's, and when its public half is
+    /// not among [`keys`](TxnTokens::keys).
     pub fn signing(self, key: SigningKey) -> Result<Self, KeyError> {
+        self.check_signing(&key)?;
+        Ok(Self { signing: Some(Signing::new(key)), ..self })
+    }
+
+    /// Mints with another key from now on, for everybody who shares this handle, an authority that was
+    /// built with a clone of it for one. What was minted with the former key is not handed out again:
+    /// the next call of each context gets a new token. Those that are on their way stay good for as
+    /// long as the former key is among [`keys`](TxnTokens::keys) and they have not expired.
+    ///
+    /// To rotate a key: [`replace`](KeySet::replace) the keys by those with the new public half,
+    /// everywhere; then this; and when the longest [`lifetime`](TxnTokens::lifetime) is over, the keys
+    /// without the old one.
+    ///
+    /// # Errors
+    ///
+    /// As [`signing`](TxnTokens::signing), and [`KeyError::NotSigning`] for a service that was built
+    /// without a signing key. Then the key stays what it was.
+    pub fn replace_signing(&self, key: SigningKey) -> Result<(), KeyError> {
+        let signing = self.signing.as_ref().ok_or(KeyError::NotSigning)?;
+        self.check_signing(&key)?;
+        signing.replace(&key);
+        Ok(())
+    }
+
+    fn check_signing(&self, key: &SigningKey) -> Result<(), KeyError> {
         let terms = key.verifying_key().terms();
         if terms.key_use() != KeyUse::Txn {
             return Err(KeyError::Use);
@@ -104,7 +132,10 @@ impl TxnTokens {
         if *terms.workload() != self.workload {
             return Err(KeyError::Workload);
         }
-        Ok(Self { signing: Some(key), ..self })
+        match self.keys.load().verifying(key) {
+            Some(_) => Ok(()),
+            None => Err(KeyError::NotVerified),
+        }
     }
 
     /// How long a minted token lives, at most. 120 s unless told.

@@ -26,3 +26,5 @@ mod keys;
 mod mint;
 #[path = "tokens/properties.rs"]
 mod properties;
+#[path = "tokens/rotation.rs"]
+mod rotation;

@@ -13,6 +13,9 @@ use crate::{Door, Reason, Refusal, TenantId};
 /// The most pairs of a reason and a tenant that are kept apart in one window.
 pub(super) const MAX_KEYS: usize = 4096;
 
+/// The most counts that are told at once, so that no request pays for the end of a flood of many tenants.
+pub(super) const MAX_TOLD: usize = 64;
+
 /// Lets a bounded number of refusals of each reason and known tenant through in a window, and
 /// counts the rest. Refusals without a known tenant have a budget a reason, which comes back by one a
 /// window only: anybody can cause them, for as long as they like. Once [`MAX_KEYS`] pairs
@@ -21,7 +24,13 @@ pub(super) const MAX_KEYS: usize = 4096;
 pub(super) struct Sampler {
     at_most: NonZeroU32,
     window: Duration,
-    state: Mutex<Window>,
+    state: Mutex<State>,
+}
+
+struct State {
+    window: Window,
+    /// What earlier windows left, and nobody has been told.
+    untold: Vec<Dropped>,
 }
 
 struct Window {
@@ -70,7 +79,8 @@ pub(super) struct Verdict {
 
 impl Sampler {
     pub(super) fn new(at_most: NonZeroU32, window: Duration) -> Self {
-        Self { at_most, window, state: Mutex::new(Window::until(Duration::ZERO)) }
+        let state = State { window: Window::until(Duration::ZERO), untold: Vec::new() };
+        Self { at_most, window, state: Mutex::new(state) }
     }
 
     /// Judges one refusal. `now` is monotonic. One that is only counted costs no allocation.
@@ -80,7 +90,9 @@ impl Sampler {
         tenant: Option<&TenantId>,
         now: Duration,
     ) -> Verdict {
-        let mut window = self.lock();
+        let mut state = self.lock();
+        let untold = mem::take(&mut state.untold);
+        let window = &mut state.window;
         let ended = window.end(now, self.window);
         let bucket = window.bucket(refusal.reason(), tenant);
         let record = bucket.recorded < self.at_most.get();
@@ -91,20 +103,25 @@ impl Sampler {
             bucket.door = bucket.door.and(refusal.door());
             window.counted = true;
         }
-        drop(window);
-        Verdict { record, dropped: counts(ended) }
+        drop(state);
+        Verdict { record, dropped: self.tell(untold, ended) }
     }
 
     /// What an earlier window left, when it has ended.
     pub(super) fn ended(&self, now: Duration) -> Vec<Dropped> {
-        let ended = self.lock().end(now, self.window);
-        counts(ended)
+        let mut state = self.lock();
+        let untold = mem::take(&mut state.untold);
+        let ended = state.window.end(now, self.window);
+        drop(state);
+        self.tell(untold, ended)
     }
 
     /// Everything that is counted by now. The budgets of the window stay as they are.
     pub(super) fn flush(&self, now: Duration) -> Vec<Dropped> {
-        let mut window = self.lock();
-        let mut dropped = counts(window.end(now, self.window));
+        let mut state = self.lock();
+        let mut dropped = mem::take(&mut state.untold);
+        let window = &mut state.window;
+        dropped.extend(counts(window.end(now, self.window)));
         if mem::take(&mut window.counted) {
             for (reason, tenant, bucket) in window.buckets_mut() {
                 dropped.extend(bucket.take().map(|it| it.of(reason, tenant)));
@@ -113,7 +130,18 @@ impl Sampler {
         dropped
     }
 
-    fn lock(&self) -> MutexGuard<'_, Window> {
+    /// Adds what a window left, and keeps for later what is too much for now.
+    fn tell(&self, mut untold: Vec<Dropped>, ended: Option<Window>) -> Vec<Dropped> {
+        untold.extend(counts(ended));
+        if untold.len() <= MAX_TOLD {
+            return untold;
+        }
+        let told = untold.split_off(untold.len() - MAX_TOLD);
+        self.lock().untold.append(&mut untold);
+        told
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock (out of memory) leaves counts that are still counts.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -44,6 +44,13 @@ pub enum KeyError {
     /// A key of another workload.
     #[error("the key is another workload's")]
     Workload,
+    /// A key to sign with whose public half is not among the keys that verify, so that nobody would
+    /// believe what it signs.
+    #[error("the key's public half is not among the keys that verify")]
+    NotVerified,
+    /// A key to sign with, for a service that was built to sign nothing.
+    #[error("the service was built without a key to sign with")]
+    NotSigning,
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness")]
     NoRandomness,

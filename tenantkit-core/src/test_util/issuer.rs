@@ -40,6 +40,12 @@ impl TestIssuer {
         &self.issuer
     }
 
+    /// The name of its key.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        self.key.verifying_key().terms().kid()
+    }
+
     /// What it calls `sub`.
     ///
     /// # Panics
@@ -83,7 +89,8 @@ impl TestIssuer {
     /// A token with these claims, whatever they are.
     #[must_use]
     pub fn sign(&self, claims: &str) -> String {
-        sign(&self.key, r#"{"alg":"EdDSA","typ":"JWT","kid":"test-1"}"#, claims)
+        let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.kid() });
+        sign(&self.key, &header.to_string(), claims)
     }
 }
 

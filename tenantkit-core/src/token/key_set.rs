@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::key::VerifyingKey;
+use super::key::{SigningKey, VerifyingKey};
 use crate::jws::jwk::{self, JwkSet, KeyError};
 
 /// The keys that verify our own tokens. A clone is a handle to the same set, and
@@ -58,6 +58,16 @@ impl KeySet {
         self.replace(read(jwks)?)
     }
 
+    /// Writes the keys as a JWK set, for services that publish theirs. There is nothing secret in it.
+    #[must_use]
+    pub fn to_jwks(&self) -> String {
+        let keys = self.load();
+        let mut jwks: Vec<String> = keys.by_kid.values().map(VerifyingKey::to_jwk).collect();
+        // The same keys are the same text.
+        jwks.sort_unstable();
+        format!(r#"{{"keys":[{}]}}"#, jwks.join(","))
+    }
+
     pub(crate) fn load(&self) -> Guard<Arc<Keys>> {
         self.0.load()
     }
@@ -66,6 +76,16 @@ impl KeySet {
 impl Keys {
     pub(crate) fn get(&self, kid: &str) -> Option<&VerifyingKey> {
         self.by_kid.get(kid)
+    }
+
+    /// The key that verifies what `signing` signs, on the same terms but for the time.
+    pub(super) fn verifying(&self, signing: &SigningKey) -> Option<&VerifyingKey> {
+        let public = signing.verifying_key();
+        let same = self.get(public.terms().kid()).filter(|known| known.key == public.key)?;
+        let (known, signing) = (same.terms(), public.terms());
+        let on_same_terms =
+            known.key_use() == signing.key_use() && known.workload() == signing.workload();
+        on_same_terms.then_some(same)
     }
 }
 

@@ -50,10 +50,24 @@ struct Act<'a> {
     sub: &'a str,
 }
 
-/// A minted token.
-struct Minted {
+/// A token that was signed.
+struct Signed {
     token: Arc<str>,
     expires: UnixTime,
+    generation: Generation,
+}
+
+/// Of the signing key, and of the keys that verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Generation(u64, u64);
+
+/// A token that was minted for a context.
+pub(crate) struct Minted {
+    pub(crate) token: Arc<str>,
+    /// Until when it is handed out again. That is before it expires, so that the next hop does not get
+    /// a token in its last moment.
+    until: UnixTime,
+    generation: Generation,
 }
 
 impl TxnTokens {
@@ -77,26 +91,32 @@ impl TxnTokens {
         });
         whole
             .and_then(|(incarnation, txn)| self.sign(identity, incarnation, tier, txn, now))
-            .map(|minted| minted.token)
+            .map(|signed| signed.token)
             .map_err(|reason| Refusal::new(reason, Door::Mint))
     }
 
-    /// Mints a token for a context: the token, and until when it is to be used again. That is before
-    /// it expires, so that the next hop does not get a token in its last moment.
-    pub(crate) fn mint(
-        &self,
-        context: &TenantContext,
-        now: UnixTime,
-    ) -> Result<(Arc<str>, UnixTime), Reason> {
-        let minted = self.sign(
+    /// Mints a token for a context.
+    pub(crate) fn mint(&self, context: &TenantContext, now: UnixTime) -> Result<Minted, Reason> {
+        let signed = self.sign(
             context.identity(),
             context.incarnation(),
             context.tier(),
             context.transaction(),
             now,
         )?;
-        let reuse = minted.expires.since(now) * 3 / 4;
-        Ok((minted.token, now.saturating_add(reuse)))
+        let reuse = signed.expires.since(now) * 3 / 4;
+        Ok(Minted {
+            token: signed.token,
+            until: now.saturating_add(reuse),
+            generation: signed.generation,
+        })
+    }
+
+    /// Whether a token is to be handed out again: the keys are still those that it was minted with.
+    pub(crate) fn is_current(&self, minted: &Minted, now: UnixTime) -> bool {
+        let signing = self.signing.as_ref().map(|signing| signing.load().generation);
+        let keys = self.keys.load().generation;
+        now < minted.until && signing.is_some_and(|it| Generation(it, keys) == minted.generation)
     }
 
     fn sign(
@@ -106,15 +126,19 @@ impl TxnTokens {
         tier: Tier,
         txn: &Text,
         now: UnixTime,
-    ) -> Result<Minted, Reason> {
-        let key = self.signing.as_ref().ok_or(Reason::CannotMint)?;
+    ) -> Result<Signed, Reason> {
+        let current = self.signing.as_ref().ok_or(Reason::CannotMint)?.load();
+        let key = &current.key;
         let terms = key.verifying_key().terms();
-        if !terms.window().contains(now) {
+        let keys = self.keys.load();
+        // A key that is no longer trusted here signs nothing any more.
+        let verifying = keys.verifying(key).ok_or(Reason::CannotMint)?.terms();
+        if !terms.window().contains(now) || !verifying.window().contains(now) {
             return Err(Reason::CannotMint);
         }
         // Never longer than what it stands for. Rounded down, as `exp` is in whole seconds.
-        let until =
-            now.saturating_add(self.lifetime).min(identity.expires).min(terms.window().until);
+        let key_until = terms.window().until.min(verifying.window().until);
+        let until = now.saturating_add(self.lifetime).min(identity.expires).min(key_until);
         let expires = UnixTime::from_secs(until.as_secs());
         if now >= expires {
             return Err(Reason::Expired);
@@ -146,7 +170,8 @@ impl TxnTokens {
         let signature = key.private().sign(token.as_bytes()).map_err(|_| Reason::CannotMint)?;
         token.push('.');
         BASE64.encode_string(signature, &mut token);
-        Ok(Minted { token: token.into(), expires })
+        let generation = Generation(current.generation, keys.generation);
+        Ok(Signed { token: token.into(), expires, generation })
     }
 }
 

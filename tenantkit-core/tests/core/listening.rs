@@ -214,6 +214,60 @@ fn who_really_acts_is_not_lost_between_two_proofs() {
 }
 
 #[test]
+fn two_proofs_allow_what_each_of_them_allows() {
+    let allowing = |name, header, scopes: &'static str| {
+        Says::new(name, header, move |_, now| {
+            let identity = identity("acme", "ann", now).scopes(scopes.parse().unwrap());
+            Ok(Some(Claim::Establishes(Arc::new(identity))))
+        })
+    };
+    let allowed = |one, other| {
+        let world = World::of(|builder| {
+            builder
+                .establish(allowing("word", "x-word", one), Asserts::Any)
+                .establish(allowing("other", "x-other", other), Asserts::Any)
+        });
+        let both = [("x-word", "acme"), ("x-other", "acme")];
+        let context = world.identify(&[Says::WORD, OTHER], &both).unwrap();
+        context.scopes().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(allowed("read write", "write read delete"), "read write");
+    assert_eq!(allowed("read write", "write"), "write");
+    assert_eq!(allowed("read", "read write"), "read");
+    assert_eq!(allowed("read", "write"), "");
+    // One that says nothing of them allows nothing.
+    assert_eq!(allowed("read", ""), "");
+    assert_eq!(allowed("", "read"), "");
+}
+
+#[test]
+fn two_proofs_of_two_regions_disagree() {
+    let living = |name, header, region: Option<&'static str>| {
+        Says::new(name, header, move |_, now| {
+            let identity = identity("acme", "ann", now);
+            let identity = match region {
+                Some(region) => identity.region(region.parse().unwrap()),
+                None => identity,
+            };
+            Ok(Some(Claim::Establishes(Arc::new(identity))))
+        })
+    };
+    let judge = |one, other| {
+        let world = World::of(|builder| {
+            builder
+                .establish(living("word", "x-word", one), Asserts::Any)
+                .establish(living("other", "x-other", other), Asserts::Any)
+        });
+        let both = [("x-word", "acme"), ("x-other", "acme")];
+        let outcome = world.identify(&[Says::WORD, OTHER], &both);
+        outcome.map(|_| ()).map_err(|refusal| refusal.reason())
+    };
+    assert_eq!(judge(Some("eu"), Some("eu")), Ok(()));
+    assert_eq!(judge(Some("eu"), None), Ok(()));
+    assert_eq!(judge(Some("eu"), Some("us")), Err(Reason::SourcesDisagree));
+}
+
+#[test]
 fn a_source_that_does_not_hold_is_never_skipped_for_another() {
     let world = world();
     for headers in [[("x-word", "acme"), ("x-other", "?")], [("x-word", "?"), ("x-other", "acme")]]

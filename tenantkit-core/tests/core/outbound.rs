@@ -73,21 +73,25 @@ fn beside(
 #[test]
 fn a_token_that_says_less_than_the_context_is_not_forwarded() {
     type Proved = fn(Identity, UnixTime) -> Identity;
-    let acting: Proved = |identity, _| identity.actor(subject("support"));
+    let same: Proved = |identity, _| identity.scopes("read write".parse().unwrap());
+    let acting: Proved =
+        |identity, _| identity.scopes("read write".parse().unwrap()).actor(subject("support"));
     let shorter: Proved = |_, now| {
         let until = now.saturating_add(Duration::from_secs(7));
-        Identity::new(id("acme"), subject("ann"), until)
+        let identity = Identity::new(id("acme"), subject("ann"), until);
+        identity.scopes("read write".parse().unwrap())
     };
-    let no_more: Proved = |identity, _| identity;
+    let less: Proved = |identity, _| identity.scopes("read".parse().unwrap());
+    let no_more: Proved = |identity, _| identity.scopes("read write delete".parse().unwrap());
 
     let (key, set) = keys();
     let edge_key = key.verifying_key().clone();
-    let edge = world(tokens("edge", set.clone()).signing(key).unwrap());
-    let token = edge.authority.outbound_token(&edge.context("acme/ann")).unwrap();
+    let edge = beside(tokens("edge", set.clone()).signing(key).unwrap(), same);
+    let token = edge.authority.outbound_token(&edge.context("acme")).unwrap();
     let both = [("txn-token", &*token), ("x-word", "acme")];
     let sources = [Source::TxnToken, Says::WORD];
 
-    for proved in [acting, shorter] {
+    for proved in [acting, shorter, less] {
         // Without a key there is nothing that it could send.
         let documents = beside(tokens("documents", set.clone()), proved);
         let there = documents.identify(&sources, &both).unwrap();
@@ -107,6 +111,7 @@ fn a_token_that_says_less_than_the_context_is_not_forwarded() {
         let next = world(tokens("search", all));
         let next = next.identify(&[Source::TxnToken], &[("txn-token", &sent)]).unwrap();
         assert_eq!(next.actor(), there.actor());
+        assert!(next.scopes().eq(there.scopes()));
         assert!(next.expires() <= there.expires());
         assert_eq!(next.transaction(), there.transaction());
     }

@@ -288,6 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_stays_where_it_is_stays_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = LogFile::open(folder.path().join("audit.jsonl"), LIMITS).unwrap();
+        assert!(file.append(b"one\n").is_ok());
+        // Not synced yet: leaving it would have done that.
+        assert!(file.opened().is_ok_and(|open| open.unsynced));
+        assert!(file.sync().is_ok());
+        assert!(file.opened().is_ok_and(|open| !open.unsynced && open.len == 4));
+    }
+
+    #[test]
     fn the_room_beside_a_torn_line_is_what_is_left_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");

@@ -160,7 +160,7 @@ fn a_flood_of_many_tenants_is_bounded_and_every_refusal_is_told_or_counted() {
     }
     // One each while there is room, and two for all the others together.
     assert_eq!(recorded, MAX_KEYS as u64 + 2);
-    assert_eq!(sampler.lock().by_tenant.len(), MAX_KEYS);
+    assert_eq!(sampler.lock().window.by_tenant.len(), MAX_KEYS);
     // The overflow of one reason leaves the others', and what has no tenant, alone.
     assert!(sampler.admit(refusal(Reason::UnknownTenant), Some(&tenant(0)), WINDOW).record);
     assert!(sampler.admit(refusal(Reason::TenantSuspended), None, WINDOW).record);
@@ -172,7 +172,35 @@ fn a_flood_of_many_tenants_is_bounded_and_every_refusal_is_told_or_counted() {
     // Room again.
     let fresh =
         sampler.admit(refusal(Reason::TenantSuspended), Some(&tenant(MAX_KEYS * 3)), WINDOW * 2);
-    assert!(fresh.record && sampler.lock().by_tenant.len() == 1);
+    assert!(fresh.record && sampler.lock().window.by_tenant.len() == 1);
+}
+
+#[test]
+fn no_call_tells_more_of_a_flood_of_many_tenants_than_a_request_can_bear() {
+    let (sampler, many) = (sampler(1), MAX_TOLD * 5 / 2);
+    for number in 0..many * 3 {
+        sampler.admit(refusal(Reason::TenantSuspended), Some(&tenant(number % many)), WINDOW);
+    }
+    let judge = || sampler.admit(refusal(Reason::Expired), None, WINDOW * 2).dropped;
+    let first = judge();
+    let other = sampler.ended(WINDOW * 2);
+    let last = judge();
+    assert_eq!([first.len(), other.len(), last.len()], [MAX_TOLD, MAX_TOLD, MAX_TOLD / 2]);
+    let told = [first, other, last].concat();
+    assert!(told.iter().all(|it| it.count == 2));
+    let tenants: BTreeSet<_> = told.iter().map(|it| it.tenant.unwrap()).collect();
+    assert_eq!(tenants.len(), many);
+    assert!(judge().is_empty());
+}
+
+#[test]
+fn a_flush_tells_all_of_a_flood_of_many_tenants() {
+    let (sampler, many) = (sampler(1), MAX_TOLD * 3);
+    for number in 0..many * 2 {
+        sampler.admit(refusal(Reason::TenantSuspended), Some(&tenant(number % many)), WINDOW);
+    }
+    let some = sampler.ended(WINDOW * 2);
+    assert_eq!((some.len(), sampler.flush(WINDOW * 2).len()), (MAX_TOLD, many - MAX_TOLD));
 }
 
 #[test]
