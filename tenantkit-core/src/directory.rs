@@ -198,3 +198,56 @@ impl<D: TenantDirectory + ?Sized> TenantDirectory for Arc<D> {
         (**self).as_of()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TierSet;
+
+    fn id(tenant: &str) -> TenantId {
+        tenant.parse().unwrap()
+    }
+
+    fn gold() -> TenantRecord {
+        TenantRecord::active(TierSet::METALS.get("gold").unwrap())
+    }
+
+    #[test]
+    fn every_tenant_is_listed_whether_or_not_it_may_act() {
+        let suspended = gold().status(TenantStatus::Suspended);
+        let directory = MemoryDirectory::new([(id("acme"), gold()), (id("globex"), suspended)]);
+        let listed = || {
+            let mut tenants = directory.tenants();
+            tenants.sort_unstable();
+            tenants
+        };
+        assert_eq!(listed(), [id("acme"), id("globex")]);
+        directory.remove(&id("acme"));
+        assert_eq!(listed(), [id("globex")]);
+    }
+
+    #[test]
+    fn a_change_of_one_tenant_makes_a_replica_no_fresher() {
+        let then = UnixTime::from_secs(1_800_000_000);
+        let replica = MemoryDirectory::replica([(id("acme"), gold())], then);
+        replica.set(id("globex"), gold());
+        replica.remove(&id("acme"));
+        assert_eq!(replica.as_of(), Some(then));
+        assert_eq!((replica.find(&id("acme")), replica.find(&id("globex"))), (None, Some(gold())));
+    }
+
+    #[test]
+    fn a_record_keeps_what_it_was_told() {
+        let created = UnixTime::from_secs(1_800_000_000);
+        let record = gold()
+            .epoch(RoutingEpoch(7))
+            .incarnation(Incarnation::FIRST.next(), created)
+            .status(TenantStatus::Moving);
+        assert_eq!((record.epoch, record.created), (RoutingEpoch(7), Some(created)));
+        assert_eq!(
+            (record.incarnation, record.status),
+            (Incarnation::FIRST.next(), TenantStatus::Moving)
+        );
+        assert_eq!(record.tier, gold().tier);
+    }
+}
