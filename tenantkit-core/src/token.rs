@@ -120,7 +120,7 @@ impl TxnTokens {
     pub fn replace_signing(&self, key: SigningKey) -> Result<(), KeyError> {
         let signing = self.signing.as_ref().ok_or(KeyError::NotSigning)?;
         self.check_signing(&key)?;
-        signing.replace(&key);
+        signing.replace(key);
         Ok(())
     }
 

@@ -1,6 +1,12 @@
 //! [`Signing`]: the key that a service signs with just now.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -8,25 +14,32 @@ use super::key::SigningKey;
 
 /// A key that is replaced while it is in use. A clone shares it.
 #[derive(Clone)]
-pub(super) struct Signing(Arc<ArcSwap<Current>>);
+pub(super) struct Signing(Arc<Shared>);
+
+struct Shared {
+    current: ArcSwap<Current>,
+    replaced: AtomicU64,
+}
 
 pub(super) struct Current {
     pub(super) key: SigningKey,
-    /// Grows with each change, so that what was signed with an earlier key is told apart.
+    /// Another one for each key, so that what was signed with an earlier one is told apart.
     pub(super) generation: u64,
 }
 
 impl Signing {
     pub(super) fn new(key: SigningKey) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Current { key, generation: 0 })))
+        let current = ArcSwap::from_pointee(Current { key, generation: 0 });
+        Self(Arc::new(Shared { current, replaced: AtomicU64::new(0) }))
     }
 
-    pub(super) fn replace(&self, key: &SigningKey) {
-        self.0.rcu(|before| Current { key: key.clone(), generation: before.generation + 1 });
+    pub(super) fn replace(&self, key: SigningKey) {
+        let generation = self.0.replaced.fetch_add(1, Ordering::Relaxed) + 1;
+        self.0.current.store(Arc::new(Current { key, generation }));
     }
 
     pub(super) fn load(&self) -> Guard<Arc<Current>> {
-        self.0.load()
+        self.0.current.load()
     }
 }
 
