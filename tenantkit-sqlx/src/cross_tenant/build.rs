@@ -76,9 +76,8 @@ impl CrossTenantPoolBuilder {
         self
     }
 
-    /// What is looked at before the pool is given out; [`Auditor::across_tenants`] otherwise, which is
-    /// what to begin with. An [`Auditor::new`] finds every policy unsafe that shows the rows of more
-    /// than one tenant.
+    /// What is looked at before the pool is given out: which schemas, which tables without tenants. It
+    /// looks as [`Auditor::across_tenants`] does, whatever it was made as.
     pub fn audit(mut self, auditor: Auditor) -> Self {
         self.auditor = auditor;
         self

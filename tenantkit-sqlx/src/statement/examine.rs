@@ -42,9 +42,10 @@ const REFUSED: [(&str, StatementRefused); 25] = [
     ("VACUUM", StatementRefused::AffectsOthers),
 ];
 
-/// What an `ALTER` or a `DROP` changes for every session: `DROP OWNED` takes the role's own grants away.
-const SHARED: [&str; 8] =
-    ["DATABASE", "DEFAULT", "GROUP", "OWNED", "ROLE", "SYSTEM", "TABLESPACE", "USER"];
+/// What a `CREATE`, an `ALTER` or a `DROP` changes for every session: `DROP OWNED` takes the role's own
+/// grants away.
+const SHARED: [&str; 9] =
+    ["DATABASE", "DEFAULT", "GROUP", "OWNED", "POLICY", "ROLE", "SYSTEM", "TABLESPACE", "USER"];
 
 /// Settings that decide whose transaction it is, or how it is read.
 const GUARDED: [&str; 8] = [
@@ -78,7 +79,7 @@ pub(crate) fn examine(sql: &str) -> Result<(), StatementRefused> {
         cursor(tokens.clone())?;
     } else if is("PREPARE") && tokens.clone().next().is_some_and(|it| it.is("TRANSACTION")) {
         return Err(StatementRefused::EndsTransaction);
-    } else if (is("ALTER") || is("DROP"))
+    } else if (is("CREATE") || is("ALTER") || is("DROP"))
         && tokens.clone().next().is_some_and(|it| SHARED.iter().any(|what| it.is(what)))
     {
         return Err(StatementRefused::AffectsOthers);

@@ -92,6 +92,9 @@ fn what_outlives_the_transaction_is_refused() {
         "ALTER DATABASE d SET work_mem = 1",
         "ALTER SYSTEM SET work_mem = 1",
         "DROP OWNED BY CURRENT_USER",
+        "CREATE ROLE a",
+        "CREATE POLICY a ON documents USING (true)",
+        "DROP POLICY a ON documents",
     ] {
         assert_eq!(examine(sql), Err(Refused::AffectsOthers), "{sql}");
     }

@@ -101,8 +101,12 @@ on_each_server! {
         assert!(refused.to_string().contains("tenantkit.open_across("));
         open(fixture, &role);
         CrossTenantPool::connect(&url, fixture.authority()).await.unwrap();
+        let some = format!(
+            "REVOKE SELECT ON documents FROM {role}; GRANT SELECT (id) ON documents TO {role}");
+        fixture.database.execute(some).unwrap();
+        CrossTenantPool::connect(&url, fixture.authority()).await.unwrap();
         // A policy that shows rows which the role may not select shows nothing.
-        let revoke = format!("REVOKE SELECT ON documents FROM {role}");
+        let revoke = format!("REVOKE SELECT (id) ON documents FROM {role}");
         fixture.database.execute(revoke).unwrap();
         let refused = CrossTenantPool::connect(&url, fixture.authority()).await.unwrap_err();
         assert!(matches!(refused, Error::NothingOpen { .. }), "{refused:?}");
@@ -112,7 +116,7 @@ on_each_server! {
         let (url, role) = support(fixture);
         open(fixture, &role);
         let builder = || CrossTenantPool::builder(fixture.authority()).options(hasty);
-        let refused = builder().audit(Auditor::new()).connect(&url).await.unwrap_err();
+        let refused = builder().audit(Auditor::across_tenants().schema("none")).connect(&url).await.unwrap_err();
         assert!(matches!(refused, Error::Unsafe(_)), "{refused:?}");
 
         let pool = builder()
