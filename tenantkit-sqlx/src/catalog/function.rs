@@ -2,7 +2,10 @@
 
 use sqlx::{PgConnection, Row};
 
-use super::{Finding, Problem, Scope, reach::reaching};
+use super::{
+    Finding, Problem, Scope,
+    reach::{grantees, reaching},
+};
 
 /// Those that the role can call, with whether their owner sees more than a tenant: it is above
 /// row-level security, has policies of its own, or reaches a table that is not protected. A function of
@@ -32,10 +35,9 @@ const FUNCTIONS: &str = reaching!(
                         OR NOT c.relforcerowsecurity AND pg_has_role(f.proowner, c.relowner, 'USAGE'))
                     AND has_any_column_privilege(f.proowner, c.oid, 'SELECT, INSERT, UPDATE'))
             AS sees_more,
-        (SELECT string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'
-                ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ')
-            FROM aclexplode(COALESCE(f.proacl, acldefault('f', f.proowner))) a
-            WHERE a.grantee = 0 OR pg_has_role(a.grantee, 'MEMBER')) AS grantees
+        ",
+    grantees!("COALESCE(f.proacl, acldefault('f', f.proowner))"),
+    " AS grantees
     FROM callable f
     JOIN pg_roles o ON o.oid = f.proowner
     WHERE f.rebinds OR f.prosecdef AND NOT pg_has_role(f.proowner, 'MEMBER')

@@ -10,7 +10,7 @@
 /// - `written`: the tables into which the role writes, with whatever is below them: a partition's own
 ///   keys hold for a row that came by its parent.
 macro_rules! reaching {
-    ($query:literal) => {
+    ($($query:expr),+) => {
         concat!(
             "WITH RECURSIVE mine AS (SELECT oid FROM pg_roles WHERE pg_has_role(oid, 'MEMBER')),
             tenants AS (
@@ -33,8 +33,28 @@ macro_rules! reaching {
                             OR has_any_column_privilege(mine.oid, c.oid, 'INSERT, UPDATE'))
                 UNION
                 SELECT i.inhrelid FROM pg_inherits i JOIN written w ON w.oid = i.inhparent)",
-            $query
+            $($query),+
         )
     };
 }
 pub(super) use reaching;
+
+/// Who of this role, those that it can become, and `PUBLIC` has privileges by an access list, and a
+/// condition on its entries `e`. Revoking from the role alone would leave what comes by another.
+macro_rules! grantees {
+    ($list:literal) => {
+        grantees!($list, "true")
+    };
+    ($list:literal, $condition:literal) => {
+        concat!(
+            "(SELECT string_agg(DISTINCT CASE e.grantee WHEN 0 THEN 'PUBLIC'
+                ELSE quote_ident(pg_get_userbyid(e.grantee)) END, ', ')
+            FROM aclexplode(",
+            $list,
+            ") e WHERE ",
+            $condition,
+            " AND (e.grantee = 0 OR pg_has_role(e.grantee, 'MEMBER')))"
+        )
+    };
+}
+pub(super) use grantees;

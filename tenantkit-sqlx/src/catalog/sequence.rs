@@ -5,18 +5,18 @@
 
 use sqlx::{PgConnection, Row};
 
-use super::{Finding, Problem, Scope};
+use super::{Finding, Problem, Scope, reach::grantees};
 use crate::bind::literal;
 
 /// With the table and the column that takes its default from it, where that is a `serial`.
-const SEQUENCES: &str = "
+const SEQUENCES: &str = concat!(
+    "
     WITH mine AS (SELECT oid FROM pg_roles WHERE pg_has_role(oid, 'MEMBER'))
     SELECT format('%I.%I', n.nspname, s.relname) AS sequence,
         serial.on_table, serial.on_column,
-        (SELECT string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'
-                ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ')
-            FROM aclexplode(s.relacl) a
-            WHERE a.grantee = 0 OR pg_has_role(a.grantee, 'MEMBER')) AS grantees
+        ",
+    grantees!("s.relacl"),
+    " AS grantees
     FROM pg_class s
     JOIN pg_namespace n ON n.oid = s.relnamespace
     LEFT JOIN LATERAL (
@@ -39,7 +39,8 @@ const SEQUENCES: &str = "
                 AND d.deptype = 'e')
         AND EXISTS (SELECT FROM mine
             WHERE has_sequence_privilege(mine.oid, s.oid, 'USAGE, SELECT, UPDATE'))
-    ORDER BY 1";
+    ORDER BY 1"
+);
 
 pub(super) async fn check(
     scope: &Scope<'_>,

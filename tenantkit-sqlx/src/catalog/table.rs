@@ -18,6 +18,8 @@ pub(super) struct Table {
     owned: bool,
     /// Whether the role may read it.
     pub(super) selects: bool,
+    /// Who of this role, those that it can become, and PUBLIC has any privilege.
+    grantees: Option<String>,
     /// Privileges that pass row-level security by, and who has them: this role, one that it can become,
     /// or PUBLIC.
     excess: Option<(String, String)>,
@@ -46,7 +48,7 @@ const REACHABLE: &str = "
         quote_ident(pg_get_userbyid(c.relowner)) AS owner,
         pg_has_role(c.relowner, 'MEMBER') AS owned,
         EXISTS (SELECT FROM mine WHERE has_any_column_privilege(mine.oid, c.oid, 'SELECT')) AS selects,
-        excess.privileges, excess.grantees,
+        excess.all_grantees, excess.privileges, excess.grantees,
         quote_ident(a.attname) AS tenant_column,
         format_type(a.atttypid, NULL) AS column_type,
         a.atttypid IN ('text'::regtype, 'varchar'::regtype) AS is_text,
@@ -56,14 +58,18 @@ const REACHABLE: &str = "
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $3 AND NOT a.attisdropped
     CROSS JOIN LATERAL (
-        SELECT string_agg(DISTINCT e.privilege_type, ', ') AS privileges,
-            string_agg(DISTINCT CASE e.grantee WHEN 0 THEN 'PUBLIC'
-                ELSE quote_ident(pg_get_userbyid(e.grantee)) END, ', ') AS grantees
-        FROM (SELECT * FROM aclexplode(c.relacl)
-            UNION ALL SELECT of_column.* FROM pg_attribute it, aclexplode(it.attacl) of_column
-                WHERE it.attrelid = c.oid AND NOT it.attisdropped) e
-        WHERE e.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
-            AND (e.grantee = 0 OR pg_has_role(e.grantee, 'MEMBER'))
+        SELECT string_agg(DISTINCT e.grantee, ', ') AS all_grantees,
+            string_agg(DISTINCT e.privilege, ', ') FILTER (WHERE e.passes_by) AS privileges,
+            string_agg(DISTINCT e.grantee, ', ') FILTER (WHERE e.passes_by) AS grantees
+        FROM (
+            SELECT a.privilege_type AS privilege,
+                a.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN') AS passes_by,
+                CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+                    AS grantee
+            FROM (SELECT * FROM aclexplode(c.relacl)
+                UNION ALL SELECT of_column.* FROM pg_attribute it, aclexplode(it.attacl) of_column
+                    WHERE it.attrelid = c.oid AND NOT it.attisdropped) a
+            WHERE a.grantee = 0 OR pg_has_role(a.grantee, 'MEMBER')) e
     ) excess
     WHERE c.relkind IN ('r', 'p', 'f')
         AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -111,6 +117,7 @@ pub(super) async fn find(
                 owner: row.try_get("owner")?,
                 owned: row.try_get("owned")?,
                 selects: row.try_get("selects")?,
+                grantees: row.try_get("all_grantees")?,
                 excess: row
                     .try_get::<Option<String>, _>("privileges")?
                     .zip(row.try_get("grantees")?),
@@ -122,6 +129,7 @@ pub(super) async fn find(
 pub(super) fn check(scope: &Scope<'_>, table: &Table) -> Vec<Finding> {
     let Table { name, owner, .. } = table;
     let role = &scope.role;
+    let grantees = table.grantees.as_ref().unwrap_or(role);
     let mut findings = Vec::new();
     let mut found = |problem, remedy| findings.push(Finding::new(name.clone(), problem, remedy));
     if table.owned {
@@ -135,14 +143,14 @@ pub(super) fn check(scope: &Scope<'_>, table: &Table) -> Vec<Finding> {
         );
     }
     if table.foreign {
-        found(Problem::ForeignTable, format!("REVOKE ALL ON {name} FROM {role}, PUBLIC;"));
+        found(Problem::ForeignTable, format!("REVOKE ALL ON {name} FROM {grantees};"));
         return findings;
     }
     if table.tenant.is_none() {
         found(
             Problem::NoTenantColumn,
             format!(
-                "REVOKE ALL ON {name} FROM {role}, PUBLIC; \
+                "REVOKE ALL ON {name} FROM {grantees}; \
                  -- or declare `Auditor::without_tenants` for it"
             ),
         );

@@ -31,6 +31,23 @@ on_each_server! {
         );
     }
 
+    async fn the_tables_of_the_reference_service_have_no_finding(fixture: &Fixture) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/acmedocs/migrations");
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        // The first is the kit, which is there.
+        let migrations: String =
+            files[1..].iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+        let sql = format!(
+            "DROP TABLE documents; SET acmedocs.serving_role = '{}'; {migrations}",
+            fixture.serving
+        );
+        fixture.database.execute(sql).unwrap();
+        let pool = fixture.pool().await;
+        assert!(pool.report().findings().is_empty(), "{}", pool.report());
+    }
+
     async fn an_id_that_is_unique_over_all_tenants_is_told(fixture: &Fixture) {
         for id in ["uuid DEFAULT gen_random_uuid()", "bigint GENERATED ALWAYS AS IDENTITY"] {
             let table = format!(

@@ -209,6 +209,22 @@ on_each_server! {
         spoil(fixture, &sql, &[Problem::RlsDisabled, Problem::NoPolicy]).await;
     }
 
+    async fn what_comes_by_another_role_is_revoked_from_that_one(fixture: &Fixture) {
+        let group = fixture.database.role("group", "").unwrap();
+        fixture.database.execute(format!("GRANT {group} TO {}", fixture.serving)).unwrap();
+        let database = fixture.database.name();
+        for (granted, problem) in [
+            (format!("CREATE ON SCHEMA public TO {group}"), Problem::Creates),
+            (format!("CREATE ON DATABASE {database} TO {group}"), Problem::Creates),
+            (format!("SELECT ON copies TO {group}"), Problem::MaterializedView),
+        ] {
+            let sql = format!(
+                "CREATE MATERIALIZED VIEW IF NOT EXISTS copies AS SELECT * FROM documents;
+                 GRANT {granted}");
+            spoil(fixture, &sql, &[problem]).await;
+        }
+    }
+
     async fn a_role_that_starts_programs_on_the_server_is_refused(fixture: &Fixture) {
         let grant = "GRANT pg_execute_server_program TO $me";
         spoil(fixture, grant, &[Problem::ServerAccess]).await;
