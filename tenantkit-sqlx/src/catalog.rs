@@ -46,6 +46,7 @@ mod view;
 use sqlx::{PgConnection, PgPool};
 
 pub use accept::DangerousAuditor;
+pub(crate) use accept::tell;
 pub use finding::{Finding, Report};
 pub use problem::{PolicyFlaw, Problem, Severity};
 

@@ -1,6 +1,8 @@
 //! [`DangerousAuditor`]: what an operator goes on with, one object at a time.
 
-use super::{Auditor, Finding, Problem};
+use tenantkit_core::{AuditAction, AuditEvent, Authority, Text};
+
+use super::{Auditor, Finding, Problem, Report};
 
 /// What was accepted, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,8 @@ impl DangerousAuditor {
     ///
     /// What it costs: one tenant may learn of another what the problem says. Another problem of the same
     /// object is found as before, and so is one that [cannot be accepted](Problem::can_be_accepted):
-    /// then, and where there is no such finding any more, the report says so.
+    /// then, and where there is no such finding any more, the report says so. Each pool that goes on with it
+    /// tells the audit log, with the reason where that is at most [`Text::MAX_LEN`] bytes with the object.
     pub fn accept(
         self,
         problem: Problem,
@@ -64,5 +67,16 @@ pub(super) fn apply(accepted: &[Accepted], findings: &mut Vec<Finding>) {
                 findings.push(Finding::new(object.clone(), Problem::AcceptsNothing, remedy));
             }
         }
+    }
+}
+
+/// Tells the audit log what a pool goes on with.
+pub(crate) fn tell(report: &Report, authority: &Authority) {
+    for finding in report.findings() {
+        let Some(reason) = finding.accepted() else { continue };
+        let mut event = AuditEvent::new(authority.now(), AuditAction::Dangerous("accept-finding"));
+        let what = format!("{:?} of {}", finding.problem(), finding.object());
+        event.why = Text::new(&format!("{what}: {reason}")).or_else(|_| Text::new(&what)).ok();
+        authority.record(event);
     }
 }

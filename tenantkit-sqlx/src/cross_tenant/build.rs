@@ -13,7 +13,7 @@ use crate::{
     Error,
     begin::{bounded_when_idle, connect, knows_transaction_timeout, options_of},
     bind::{self, Mode},
-    catalog::Auditor,
+    catalog::{self, Auditor},
     lease::Home,
 };
 
@@ -108,7 +108,8 @@ impl CrossTenantPoolBuilder {
     pub async fn connect_with(self, options: PgConnectOptions) -> Result<CrossTenantPool, Error> {
         let Self { authority, options: pool, mut mode, auditor } = self;
         let pool = connect(pool, bounded_when_idle(options, mode.idle_timeout)).await?;
-        auditor.of_many_tenants().run(&pool).await?.into_result()?;
+        let report = auditor.of_many_tenants().run(&pool).await?.into_result()?;
+        catalog::tell(&report, &authority);
         is_open(&pool).await?;
         if !knows_transaction_timeout(&pool).await? {
             mode.transaction_timeout = None;

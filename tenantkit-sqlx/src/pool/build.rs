@@ -9,7 +9,7 @@ use super::{Inner, TenantPool, Timeouts};
 use crate::{
     Error,
     begin::{bounded_when_idle, connect, knows_transaction_timeout, options_of},
-    catalog::Auditor,
+    catalog::{self, Auditor},
     lease::Home,
 };
 
@@ -136,6 +136,7 @@ impl TenantPoolBuilder {
         };
         let pool = connect(self.options, options).await?;
         let report = self.auditor.of_one_tenant().run(&pool).await?.into_result()?;
+        catalog::tell(&report, &self.authority);
         if !knows_transaction_timeout(&pool).await? {
             self.timeouts.transaction = None;
         }

@@ -1,6 +1,7 @@
 //! What one tenant learns of another, or does to it, past the policies: by keys, foreign keys and
 //! functions.
 
+use tenantkit_core::AuditAction;
 use tenantkit_sqlx::{
     Error, TenantPool,
     catalog::{Auditor, Finding, Problem, Severity},
@@ -232,6 +233,12 @@ on_each_server! {
         assert_eq!(accepted.severity(), Severity::Advises);
         assert_eq!(accepted.accepted(), Some("the test says so"));
         assert!(pool.report().is_clean());
+        let event = fixture.authority.audited().pop().unwrap();
+        assert_eq!(event.action, AuditAction::Dangerous("accept-finding"));
+        assert_eq!(
+            event.why.unwrap().as_str(),
+            "UniqueAcrossTenants of emails on public.documents: the test says so"
+        );
     }
 
     async fn what_is_accepted_and_not_there_is_told(fixture: &Fixture) {
