@@ -18,7 +18,8 @@ cargo xtask test [--quick]   runs everything there is, on real servers; with --q
                              alone, nor fuzzing, nor the demonstration
 
 Both take what DATABASE_URL (and for tests DATABASE_URL_18) names instead of starting a Postgres. With CI
-set, what is missing is a failure; without, what needs it is skipped, and says so.";
+set, what is missing is a failure; without, what needs it is skipped, and says so. Only cargo-deny, which
+takes minutes to build, may be missing everywhere.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
