@@ -135,6 +135,7 @@ fn what_people_write_is_not_refused() {
         "SHOW app.tenant_id",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END",
         "SELECT a$b$c, d$b$e FROM t",
+        "INSERT INTO documents (id, title) VALUES ($1, $2)",
         "SELECT x'1F', b'01', u&'\\0041', n'x', 1e5, '{}'::jsonb -> 'a'",
         "SELECT 1 -- ; COMMIT",
     ] {
