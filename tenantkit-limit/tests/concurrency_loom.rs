@@ -2,6 +2,7 @@
 //!
 //! The limiter's own files, with loom's atomics and locks in place of the standard library's.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "half of each file is for the others")]
 
 #[path = "../src/concurrency/cap.rs"]
@@ -20,6 +21,8 @@ mod waiting;
 mod word;
 
 mod sync {
+    pub(super) use std::hash::RandomState as Keyed;
+
     pub(super) use loom::sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -114,7 +117,7 @@ fn a_tenants_own_permit_reaches_the_one_of_it_who_begins_to_wait() {
 #[test]
 fn a_permit_given_to_one_who_gives_up_reaches_the_next() {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(2);
     model.check(|| {
         let limiter = limiter(1);
         let held = limiter.take(&"acme", Cap::of(9)).unwrap();
@@ -144,6 +147,23 @@ fn two_who_wait_for_one_permit_both_get_it_in_turn() {
             })
         });
         threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_empty(&limiter);
+    });
+}
+
+/// Not even between the moment when a permit is given back and the one when it is handed over.
+#[test]
+fn nobody_passes_by_the_one_who_waits() {
+    loom::model(|| {
+        let limiter = limiter(1);
+        let held = limiter.take(&"acme", Cap::of(9)).unwrap();
+        let (waiter, _) = limiter.enqueue(&"globex", Cap::of(9), Waker::noop());
+        let other = loom::sync::Arc::clone(&limiter);
+        let thread = thread::spawn(move || _ = other.give_back(held, Resource::FIRST));
+        assert!(limiter.take(&"initech", Cap::of(9)).is_err());
+        thread.join().unwrap();
+        let got = limiter.poll(waiter.unwrap(), Waker::noop()).unwrap();
+        limiter.give_back(got, Resource::FIRST);
         assert_empty(&limiter);
     });
 }

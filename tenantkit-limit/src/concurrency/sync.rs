@@ -5,3 +5,5 @@ pub(super) use std::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicU64, Ordering},
 };
+
+pub(super) use crate::rate::Keyed;

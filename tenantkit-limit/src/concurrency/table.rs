@@ -5,14 +5,13 @@
 
 use std::hash::{BuildHasher, Hash};
 
-use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use super::{
     cap::{Cap, Resource},
     sharing::Sharing,
     slab::Slab,
-    sync::{Mutex, MutexGuard},
+    sync::{Keyed, Mutex, MutexGuard},
     word::{Blocked, Turn, Word},
 };
 
@@ -20,7 +19,7 @@ use super::{
 pub(super) struct Table<K> {
     shards: Box<[Shard<K>]>,
     /// Keyed for the process, so that nobody can choose ids that meet in one place.
-    hasher: RandomState,
+    hasher: Keyed,
 }
 
 /// Padded, so that two tenants' locks share no line of the cache, nor the pair that is fetched at once.
@@ -57,7 +56,7 @@ impl<K> Table<K> {
     /// `shards` is a power of two.
     pub(super) fn new(shards: usize) -> Self {
         let shard = || Shard(Mutex::new(Tenants { index: HashTable::new(), entries: Slab::new() }));
-        Self { shards: (0..shards).map(|_| shard()).collect(), hasher: RandomState::default() }
+        Self { shards: (0..shards).map(|_| shard()).collect(), hasher: Keyed::default() }
     }
 
     /// Takes a permit for the tenant at `place`, which is first of those who wait.

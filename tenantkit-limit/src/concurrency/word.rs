@@ -45,19 +45,22 @@ impl Word {
         Self(AtomicU64::new(u64::from(limit) << LIMIT_SHIFT))
     }
 
+    #[inline]
     pub(super) fn view(&self) -> View {
         View(self.0.load(Ordering::Acquire))
     }
 
     /// Takes a permit for a tenant that holds `held`. What is refused leaves no trace, not for a
     /// moment, so that it refuses nobody else.
+    #[inline]
     pub(super) fn take(&self, held: u32, turn: Turn, sharing: Sharing) -> Result<(), Blocked> {
         let standing = sharing.standing(held);
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
             let now = View(seen);
             let limit = now.limit();
-            if held >= sharing.share_of(limit) {
+            // A share is at least one.
+            if held > 0 && held >= sharing.share_of(limit) {
                 return Err(Blocked::Own);
             }
             let (room, ahead) = match standing {
@@ -76,6 +79,7 @@ impl Word {
     }
 
     /// Gives a permit back, and tells what stood there then.
+    #[inline]
     pub(super) fn give_back(&self) -> View {
         View(self.0.fetch_sub(1, Ordering::AcqRel))
     }

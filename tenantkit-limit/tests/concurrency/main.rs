@@ -1,5 +1,7 @@
 //! What [`tenantkit_limit::concurrency`] promises.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod adaptive;
 mod cancelling;
 mod changing;

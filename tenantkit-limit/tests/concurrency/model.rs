@@ -148,11 +148,11 @@ proptest! {
                 let left = model.admits(waiter.tenant, waiter.resource);
                 prop_assert!(!left, "a permit is left that a waiter may have");
             }
-            for tenant in 0..TENANTS {
-                for resource in 0..RESOURCES {
-                    let count = limiter.held(&tenants[tenant], Resource::new(resource));
+            for (tenant, id) in tenants.iter().enumerate() {
+                for (resource, cap) in caps.iter().enumerate() {
+                    let count = limiter.held(id, Resource::new(resource));
                     prop_assert_eq!(count, model.of(tenant, resource));
-                    prop_assert!(count <= caps[resource]);
+                    prop_assert!(count <= *cap);
                 }
             }
             let known = (0..TENANTS).filter(|tenant| {

@@ -89,6 +89,30 @@ fn a_heavy_tenants_thousand_waiters_do_not_delay_a_light_ones_first() {
 }
 
 #[test]
+fn tenants_that_all_have_something_take_turns() {
+    for guarantee in [1, 9] {
+        let sharing = Sharing::DEFAULT.tenant_percent(100).reserve_percent(0).guarantee(guarantee);
+        let builder = ConcurrencyLimiter::builder().global(Limit::fixed(3)).sharing(sharing);
+        let limiter = builder.build().unwrap();
+        let (heavy, light) = (tenant("heavy"), tenant("light"));
+        let take = |tenant| limiter.try_acquire(tenant, Cap::of(9)).unwrap();
+        let held = (take(&heavy), take(&light));
+        let first = take(&heavy);
+        let mut line = Line::default();
+        for number in 0..50 {
+            line.join(&limiter, &format!("heavy-{number}"), &heavy, Cap::of(9));
+        }
+        for number in 0..2 {
+            line.join(&limiter, &format!("light-{number}"), &light, Cap::of(9));
+        }
+        let order = line.order(first);
+        assert_eq!(order[..5], ["heavy-0", "light-0", "heavy-1", "light-1", "heavy-2"]);
+        drop(held);
+        assert_empty(&limiter);
+    }
+}
+
+#[test]
 fn waiters_of_a_tenant_at_its_own_cap_delay_nobody_else() {
     let (limiter, heavy, light) = (limiter(10), tenant("heavy"), tenant("light"));
     let held = limiter.try_acquire(&heavy, Cap::of(1)).unwrap();
