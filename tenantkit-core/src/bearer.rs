@@ -83,10 +83,25 @@ impl Bearers {
         token: &str,
         now: UnixTime,
     ) -> Result<Verified, Fault> {
+        let peer = presented.peer().addr;
         let compact = Compact::split(token)?;
         let header = compact.header()?;
         let header = Header::read(&header)?;
-        // The issuer says which keys count, so this much is read before the signature is checked.
+        self.budget.check(peer, now)?;
+        // The claims can be long, and have to be read to find the key: that costs as well. An old
+        // token whose signature holds costs as much as a forged one, each time.
+        presented.costly(|| {
+            let checked = self.check(&compact, &header, now);
+            checked.inspect_err(|_| self.budget.charge(peer, now))
+        })
+    }
+
+    fn check(
+        &self,
+        compact: &Compact<'_>,
+        header: &Header<'_>,
+        now: UnixTime,
+    ) -> Result<Verified, Fault> {
         let claims = compact.claims()?;
         let claims = claims::read(&claims)?;
         let issuers = self.issuers.iter().enumerate();
@@ -104,17 +119,9 @@ impl Bearers {
         if !issuer.policy.admits_algorithm(algorithm) || !header.is_signed_by(algorithm) {
             return Err(Reason::UnknownKey.into());
         }
-        // An old token whose signature holds costs as much as a forged one, each time.
-        let check = || {
-            compact.verify(&named.key)?;
-            let read = claims.identity(&issuer.policy)?;
-            read.1.check(now, issuer.policy.bounds())?;
-            Ok(read)
-        };
-        let peer = presented.peer().addr;
-        self.budget.check(peer, now)?;
-        let (identity, validity) =
-            presented.costly(|| check().inspect_err(|_: &Fault| self.budget.charge(peer, now)))?;
+        compact.verify(&named.key)?;
+        let (identity, validity) = claims.identity(&issuer.policy)?;
+        validity.check(now, issuer.policy.bounds())?;
         Ok(Verified {
             identity: Arc::new(identity),
             validity,

@@ -45,10 +45,35 @@ pub(super) struct Checks {
     head_of_second: Arc<Semaphore>,
     peers: Arc<PeerCounts>,
     first_lane: u32,
+    /// How many of each peer stand in the second lane, and how many may.
+    in_second: Arc<PeerCounts>,
+    second_lane_of_one: u32,
 }
 
 /// Room for who waits.
 type Lane = Arc<Semaphore>;
+
+/// A place in a lane, until this is dropped.
+struct Place {
+    _lane: OwnedSemaphorePermit,
+    /// Of one peer in the second lane.
+    _share: Option<Share>,
+}
+
+/// One more of a peer, until this is dropped.
+struct Share {
+    counts: Arc<PeerCounts>,
+    peer: Option<SocketAddr>,
+}
+
+/// What is counted from beginning to end, and not within a second.
+const FOR_EVER: UnixTime = UnixTime::EPOCH;
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.counts.take_back(self.peer, FOR_EVER);
+    }
+}
 
 /// What a request gets that has to check something.
 pub(super) enum Entry {
@@ -84,6 +109,9 @@ impl Checks {
             head_of_second: semaphore(1),
             peers: Arc::new(PeerCounts::new()),
             first_lane,
+            in_second: Arc::new(PeerCounts::new()),
+            // One that fills it alone would have all the others in it refused.
+            second_lane_of_one: u32::try_from(waiting.div_ceil(2)).unwrap_or(u32::MAX),
         }
     }
 
@@ -104,8 +132,7 @@ impl Checks {
                 charge,
             }));
         }
-        let lane = if is_first { &self.first } else { &self.second };
-        let place = try_acquire(lane).ok_or(Reason::TooManyChecks)?;
+        let place = self.place(peer, is_first).ok_or(Reason::TooManyChecks)?;
         let head_of_second = (!is_first).then(|| Arc::clone(&self.head_of_second));
         let gate = Arc::clone(&self.gate);
         Ok(Entry::Waits(Box::pin(async move {
@@ -117,6 +144,20 @@ impl Checks {
             drop(place);
             Passed { _gate: gate, _head_of_second: head_of_second, charge }
         })))
+    }
+}
+
+impl Checks {
+    fn place(&self, peer: Option<SocketAddr>, is_first: bool) -> Option<Place> {
+        if is_first {
+            return Some(Place { _lane: try_acquire(&self.first)?, _share: None });
+        }
+        let before = self.in_second.add(peer, FOR_EVER);
+        let share = Share { counts: Arc::clone(&self.in_second), peer };
+        if before >= self.second_lane_of_one {
+            return None;
+        }
+        Some(Place { _lane: try_acquire(&self.second)?, _share: Some(share) })
     }
 }
 

@@ -141,7 +141,7 @@ impl Listener {
     /// As [`Listener::identify`]; [`Overloaded`](crate::RefusalCode::Overloaded) when the line is full.
     pub fn begin(&self, inbound: Inbound<'_>) -> Result<Begun, Refusal> {
         let asking = Allowance::new(false);
-        let outcome = self.judge(inbound, &asking);
+        let outcome = self.judge(inbound, &asking, || ());
         if !asking.was_asked() {
             return outcome.map(Begun::Identified);
         }
@@ -161,17 +161,24 @@ impl Listener {
         passed: Passed,
     ) -> Result<TenantContext, Refusal> {
         let granted = Allowance::new(true);
-        let outcome = self.judge(inbound, &granted);
-        if !granted.has_failed() {
-            passed.held();
-        }
-        outcome
+        self.judge(inbound, &granted, || match granted.has_failed() {
+            true => drop(passed),
+            false => passed.held(),
+        })
     }
 
-    fn judge(&self, inbound: Inbound<'_>, allowance: &Allowance) -> Result<TenantContext, Refusal> {
+    /// `checked` is called when all sources were asked, so that nobody waits for what follows.
+    fn judge(
+        &self,
+        inbound: Inbound<'_>,
+        allowance: &Allowance,
+        checked: impl FnOnce(),
+    ) -> Result<TenantContext, Refusal> {
         let now = self.authority.now();
         let mut seen = Seen::default();
-        self.gather(inbound, allowance, now, &mut seen)
+        let gathered = self.gather(inbound, allowance, now, &mut seen);
+        checked();
+        gathered
             .and_then(|(proofs, provenance)| self.authority.issue(proofs, provenance, now))
             .map_err(|reason| {
                 if allowance.was_asked() {

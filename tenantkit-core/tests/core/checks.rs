@@ -17,9 +17,10 @@ use std::{
 };
 
 use tenantkit_core::{
-    Asserts, AuditAction, AuthorityBuilder, Begun, CheckPermit, Claim, IdentitySource, Inbound,
-    Listener, Peer, Presented, Reason, Refusal, RefusalCode, Source, TenantContext, TenantStatus,
-    Turn, UnixTime, test_util::block_on,
+    Asserts, AuditAction, AuthorityBuilder, BearerPolicy, Begun, CheckPermit, Claim,
+    IdentitySource, Inbound, Jwks, Listener, Peer, Presented, Reason, Refusal, RefusalCode, Source,
+    TenantContext, TenantStatus, Turn, UnixTime,
+    test_util::{TestIssuer, block_on},
 };
 
 use crate::world::{World, identity, map};
@@ -282,15 +283,15 @@ fn who_cannot_wait_is_refused_and_it_is_audited_once() {
 
 #[test]
 fn each_lane_is_bounded_and_one_does_not_fill_the_other() {
-    let line = Line::new(|builder| builder.waiting_checks(2).second_lane_after(4));
+    let line = Line::new(|builder| builder.waiting_checks(3).second_lane_after(4));
     fail(&line, A, 4);
     let busy = line.busy();
     let second = [line.waits(A, "good-1"), line.waits(A, "good-2")];
     let refusal = line.begin(A, "good-3").unwrap_err();
     assert_eq!(refusal.reason(), Reason::TooManyChecks);
     assert_eq!(refusal.wait(), Some(Duration::from_secs(1)));
-    let first = [line.waits(B, "good-4"), line.waits(B, "good-5")];
-    assert_eq!(line.begin(B, "good-6").unwrap_err().reason(), Reason::TooManyChecks);
+    let first = ["good-4", "good-5", "good-6"].map(|token| line.waits(B, token));
+    assert_eq!(line.begin(B, "good-8").unwrap_err().reason(), Reason::TooManyChecks);
     // Who goes away leaves room.
     let [gone, stays] = second;
     drop(gone);
@@ -300,6 +301,45 @@ fn each_lane_is_bounded_and_one_does_not_fill_the_other() {
     let all = run(first.into_iter().chain([stays, again]).collect());
     assert!(all.iter().all(|(_, outcome)| *outcome == Ok(())), "{all:?}");
     assert!(line.passes_at_once());
+}
+
+#[test]
+fn one_peer_does_not_fill_the_second_lane_alone() {
+    let line = Line::new(|builder| builder.waiting_checks(4));
+    fail(&line, A, 16);
+    fail(&line, B, 16);
+    let busy = line.busy();
+    let mut all = vec![line.waits(A, "bad-1"), line.waits(A, "bad-2")];
+    for _ in 0..10 {
+        assert_eq!(line.begin(A, "bad-3").unwrap_err().reason(), Reason::TooManyChecks);
+    }
+    all.push(line.waits(B, "good-1"));
+    all.push(line.waits(B, "good-2"));
+    assert_eq!(line.begin(B, "good-3").unwrap_err().reason(), Reason::TooManyChecks);
+    drop(busy);
+    assert_eq!(order(all), ["bad-1", "bad-2", "good-1", "good-2"]);
+    // And all of it is free again.
+    line.world.clock.advance(Duration::from_secs(5));
+    fail(&line, A, 16);
+    let _busy = line.busy();
+    let _again = [line.waits(A, "good-4"), line.waits(A, "good-5")];
+}
+
+#[test]
+fn the_claims_of_a_bearer_token_are_read_when_it_is_its_turn() {
+    let issuer = TestIssuer::new("https://id.example");
+    let jwks = Jwks::parse(&issuer.jwks()).unwrap();
+    let policy = BearerPolicy::new(issuer.issuer(), "acmedocs").asserts_any_tenant();
+    let line = Line::new(|builder| builder.bearer(jwks, policy));
+    let bearer = line.world.authority.listener().admit(Source::Bearer);
+    let begin = |token: &str| {
+        bearer.begin(inbound(&map(&[("authorization", &*format!("Bearer {token}"))]), A))
+    };
+    let _busy = line.busy();
+    let unknown = issuer.sign(r#"{"iss":"https://elsewhere.example"}"#);
+    assert!(matches!(begin(&unknown), Ok(Begun::Waiting(_))));
+    let refusal = begin("e30.e30.").unwrap_err();
+    assert_eq!(refusal.reason(), Reason::MalformedToken, "its header names no algorithm");
 }
 
 /// By default: nobody is refused who shares a peer with a flood, and who does not hardly waits.
