@@ -1,4 +1,4 @@
-//! The handful of `google.rpc` messages that a refusal needs, encoded by hand: three of them, two
+//! The handful of `google.rpc` messages that a refusal needs, encoded by hand: four of them, two
 //! levels deep, against a code generator in every user's build. A test decodes them with
 //! `tonic-types`.
 
@@ -17,6 +17,10 @@ pub(super) fn encode(refusal: &Refusal, message: &str) -> Vec<u8> {
     status.message(3, any("type.googleapis.com/google.rpc.ErrorInfo", error_info(refusal)));
     if let Some(wait) = refusal.advised_wait() {
         status.message(3, any("type.googleapis.com/google.rpc.RetryInfo", retry_info(wait)));
+    }
+    if refusal.code().http_status() == 429 {
+        status
+            .message(3, any("type.googleapis.com/google.rpc.QuotaFailure", quota_failure(refusal)));
     }
     status.0
 }
@@ -40,6 +44,16 @@ fn error_info(refusal: &Refusal) -> Message {
         info.message(3, entry);
     }
     info
+}
+
+/// Whose quota: the caller's own tenant, which it knows the name of.
+fn quota_failure(refusal: &Refusal) -> Message {
+    let mut violation = Message::default();
+    violation.text(1, "tenant");
+    violation.text(2, &refusal.reason().to_string());
+    let mut failure = Message::default();
+    failure.message(1, violation);
+    failure
 }
 
 fn retry_info(wait: Duration) -> Message {
@@ -117,6 +131,17 @@ mod tests {
             assert_eq!(info.metadata["door"], "transaction");
             let retry = details.retry_info().expect("a RetryInfo");
             assert_eq!(retry.retry_delay, Some(wait));
+        }
+    }
+
+    #[test]
+    fn only_a_limit_of_the_tenants_own_tells_of_a_quota() {
+        for reason in Reason::ALL {
+            let details = decode(Refusal::new(*reason, Door::Permit));
+            let is_own = matches!(reason, Reason::RateExceeded | Reason::ConcurrencyExceeded);
+            let quota = details.quota_failure();
+            assert_eq!(quota.is_some(), is_own, "{reason}");
+            assert!(quota.is_none_or(|it| it.violations[0].subject == "tenant"), "{reason}");
         }
     }
 

@@ -26,8 +26,8 @@ pub fn grpc_message(refusal: &Refusal) -> String {
 }
 
 /// The details of the status: a `google.rpc.Status` that holds an `ErrorInfo` (the reason is the
-/// refusal's code, `NO_TENANT` and so on, in the domain `tenantkit`) and, where waiting helps, a
-/// `RetryInfo`.
+/// refusal's code, `NO_TENANT` and so on, in the domain `tenantkit`), where waiting helps a `RetryInfo`,
+/// and where a limit of the tenant's refused a `QuotaFailure`.
 #[must_use]
 pub fn grpc_details(refusal: &Refusal) -> Vec<u8> {
     details::encode(refusal, &grpc_message(refusal))

@@ -6,6 +6,7 @@ mod body;
 mod client;
 mod forged;
 mod grpc;
+mod limit;
 mod redirect;
 mod refused;
 mod server;

@@ -1,0 +1,156 @@
+//! [`ResponseFuture`]: a refusal, a wait, or the handler at work.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project::pin_project;
+use tenantkit_core::{Door, Reason, Refusal};
+use tenantkit_limit::limits::{Denied, Entered, Waiting};
+use tower_service::Service;
+
+use super::{LimitBody, LimitLayer, headers};
+use crate::{
+    protocol::Protocol,
+    refusal::{Challenge, grpc_answer, http_answer},
+};
+
+/// The answer of a [`LimitService`](super::LimitService) under way.
+///
+/// # Panics
+///
+/// When it is polled after it was ready. When it has to wait and there is no tokio runtime with a time
+/// driver.
+///
+/// # Cancellation
+///
+/// Dropping it gives its permit, or its place in the line, to the next.
+#[pin_project]
+pub struct ResponseFuture<S: Service<Request<B>>, B> {
+    #[pin]
+    state: State<S, B>,
+    answering: Answering,
+}
+
+#[pin_project(project = StateProjection)]
+enum State<S: Service<Request<B>>, B> {
+    Denied(Box<Denied>),
+    /// Empty once it is over.
+    Waiting(Option<Box<Queued<S, B>>>),
+    Working {
+        #[pin]
+        work: S::Future,
+        entered: Option<Entered>,
+    },
+}
+
+/// A request in the line, with the service that was polled ready for it.
+struct Queued<S, B> {
+    turn: Pin<Box<dyn Future<Output = Result<Entered, Denied>> + Send>>,
+    inner: S,
+    request: Request<B>,
+}
+
+/// How this caller is answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answering {
+    protocol: Protocol,
+    tells_standing: bool,
+}
+
+impl Answering {
+    pub(super) fn to<B>(request: &Request<B>, layer: &LimitLayer) -> Self {
+        Self { protocol: Protocol::asked(request), tells_standing: layer.tells_standing }
+    }
+}
+
+impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
+    pub(super) const fn working(work: S::Future, entered: Entered, answering: Answering) -> Self {
+        Self { state: State::Working { work, entered: Some(entered) }, answering }
+    }
+
+    pub(super) fn denied(denied: Denied, answering: Answering) -> Self {
+        Self { state: State::Denied(Box::new(denied)), answering }
+    }
+
+    pub(super) fn waiting(
+        waiting: Waiting,
+        patience: Duration,
+        inner: S,
+        request: Request<B>,
+        answering: Answering,
+    ) -> Self {
+        let turn = Box::pin(async move {
+            let turn = tokio::time::timeout(patience, waiting.enter()).await;
+            turn.unwrap_or_else(|_| Err(too_long(patience)))
+        });
+        let queued = Queued { turn, inner, request };
+        Self { state: State::Waiting(Some(Box::new(queued))), answering }
+    }
+}
+
+/// Who waited for nothing is told to stay away for as long.
+fn too_long(patience: Duration) -> Denied {
+    Refusal::new(Reason::LoadShed, Door::Permit).retry_after(patience).into()
+}
+
+impl<S, B, ResBody> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    ResBody: Body<Data: From<Bytes>>,
+{
+    type Output = Result<Response<LimitBody<ResBody>>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        if let StateProjection::Waiting(held) = this.state.as_mut().project() {
+            let Some(queued) = held else { panic!("polled after its handler panicked") };
+            let turn = ready!(queued.turn.as_mut().poll(cx));
+            let Some(queued) = held.take() else { unreachable!("it was there above") };
+            let Queued { mut inner, request, .. } = *queued;
+            let state = match turn {
+                Ok(entered) => State::Working { work: inner.call(request), entered: Some(entered) },
+                Err(denied) => State::Denied(Box::new(denied)),
+            };
+            this.state.set(state);
+        }
+        let answering = *this.answering;
+        match this.state.project() {
+            StateProjection::Denied(denied) => Poll::Ready(Ok(refuse(denied, answering))),
+            StateProjection::Waiting(_) => unreachable!("it went on above"),
+            StateProjection::Working { work, entered } => {
+                let mut answer = ready!(work.poll(cx))?;
+                let Some(entered) = entered.take() else { panic!("polled after it was ready") };
+                if answering.tells_standing && answering.protocol == Protocol::Http {
+                    headers::tell(entered.standings(), answer.headers_mut());
+                }
+                Poll::Ready(Ok(LimitBody::working(answer, entered)))
+            }
+        }
+    }
+}
+
+fn refuse<B: Body>(
+    denied: &Denied,
+    Answering { protocol, .. }: Answering,
+) -> Response<LimitBody<B>> {
+    let refusal = denied.refusal();
+    if let Some(content_type) = protocol.content_type() {
+        return grpc_answer(&refusal, content_type, LimitBody::default());
+    }
+    let mut answer = http_answer(&refusal, Challenge::Bearer).map(LimitBody::text);
+    headers::tell(denied.standings(), answer.headers_mut());
+    answer
+}
+
+impl<S: Service<Request<B>>, B> fmt::Debug for ResponseFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
