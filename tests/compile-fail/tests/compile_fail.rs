@@ -3,5 +3,7 @@
 
 #[test]
 fn tenantless_code_does_not_compile() {
-    trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/core/*.rs");
+    cases.compile_fail("tests/sqlx/*.rs");
 }
