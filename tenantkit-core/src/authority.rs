@@ -221,8 +221,10 @@ impl Authority {
 
     /// What the directory says, if it can be believed.
     fn find(&self, tenant: &TenantId, now: UnixTime) -> Result<TenantRecord, Reason> {
-        let as_of = self.0.directory.as_of();
-        if as_of.is_some_and(|as_of| now.since(as_of) > self.0.max_staleness) {
+        // Out of the future as little as out of the past: one of the two clocks is wrong, and the
+        // answer may be of any age.
+        let believable = |as_of| now.since(as_of).max(as_of.since(now)) <= self.0.max_staleness;
+        if !self.0.directory.as_of().is_none_or(believable) {
             return Err(Reason::StaleDirectory);
         }
         let record = self.0.directory.find(tenant).ok_or(Reason::UnknownTenant)?;

@@ -80,6 +80,20 @@ fn a_directory_past_its_staleness_is_overloaded_and_never_a_guess() {
     assert_eq!(check(&world, &acme), Ok(()));
 }
 
+#[test]
+fn a_directory_out_of_the_future_is_as_little_believed_as_an_old_one() {
+    let bound = Duration::from_secs(10);
+    let world =
+        World::of(|builder| builder.establish(Says::word(), Asserts::Any).max_staleness(bound));
+    let acme = world.context("acme");
+    world.clock.step_to(START.saturating_sub(bound));
+    assert_eq!(check(&world, &acme), Ok(()));
+    // The clock was stepped back: a directory that nobody refreshes must not count as fresh until it
+    // has caught up.
+    world.clock.step_to(START.saturating_sub(bound + Duration::from_millis(1)));
+    assert_eq!(check(&world, &acme), Err(Reason::StaleDirectory));
+}
+
 impl World {
     fn clock_now(&self) -> UnixTime {
         self.authority.now()
