@@ -126,6 +126,9 @@ impl Admission {
     /// Takes into account a wait that was measured elsewhere: a probe of the runtime's run queue, the
     /// wait for a connection of a pool. The least of the last interval counts (CoDel's rule: a burst is
     /// no overload), for at most two intervals.
+    ///
+    /// It is known an interval late, so alone it does not hold at many times the capacity: it is for
+    /// queues that nothing is admitted to here.
     pub fn observe(&self, wait: Duration) {
         let now = self.inner.clock.monotonic();
         let mut state = self.inner.lock();

@@ -125,8 +125,9 @@ impl<K> ConcurrencyLimiter<K> {
     /// When it is no limit; the one that was stays in force.
     pub fn set_global(&self, limit: &Limit) -> Result<(), InvalidLimit> {
         let initial = limit.initial()?;
-        self.inner.adaptive.replace(limit);
-        self.inner.shared.set_limit(initial);
+        let Inner { shared, adaptive, .. } = &*self.inner;
+        adaptive.replace(limit, || shared.set_limit(initial));
+        shared.give_out();
         Ok(())
     }
 

@@ -174,7 +174,10 @@ fn a_limit_that_is_raised_reaches_the_one_who_begins_to_wait() {
         let limiter = limiter(1);
         let held = limiter.take(&"acme", Cap::of(9)).unwrap();
         let other = loom::sync::Arc::clone(&limiter);
-        let thread = thread::spawn(move || other.set_limit(2));
+        let thread = thread::spawn(move || {
+            other.set_limit(2);
+            other.give_out();
+        });
         let got = acquire(&limiter, "acme", Cap::of(9));
         limiter.give_back(got, Resource::FIRST);
         limiter.give_back(held, Resource::FIRST);

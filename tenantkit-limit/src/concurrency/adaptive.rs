@@ -44,25 +44,31 @@ impl Adaptive {
         self.on.load(Ordering::Relaxed)
     }
 
-    pub(super) fn replace(&self, limit: &Limit) {
+    /// Puts another limit in place of the one that is. `set` is called before anything is learned of
+    /// it, and after all that was learned of the other.
+    pub(super) fn replace(&self, limit: &Limit, set: impl FnOnce()) {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         *window = Window::new(limit);
         self.on.store(window.is_some(), Ordering::Relaxed);
+        set();
     }
 
-    /// Takes a sample, and tells the new limit when it changes by that.
+    /// Takes a sample, and tells whether the limit has changed by that, which is `set` then.
     pub(super) fn learn(
         &self,
         now: Duration,
         took: Duration,
         in_use: u32,
         outcome: Outcome,
-    ) -> Option<u32> {
+        set: impl FnOnce(u32),
+    ) -> bool {
         if outcome == Outcome::Ignored {
-            return None;
+            return false;
         }
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window.as_mut()?.add(now, took, in_use, outcome == Outcome::Overloaded)
+        let Some(window) = &mut *window else { return false };
+        let limit = window.add(now, took, in_use, outcome == Outcome::Overloaded);
+        limit.map(set).is_some()
     }
 }
 

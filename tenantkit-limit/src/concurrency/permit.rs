@@ -48,11 +48,12 @@ impl<K> Permit<K> {
     /// for it: there a drop does the same.
     pub fn finished(mut self, outcome: Outcome) {
         let Some(began) = self.began.take() else { return };
-        let now = self.inner.clock.monotonic();
-        let in_use = self.inner.shared.view().in_use();
+        let Inner { shared, adaptive, clock } = &*self.inner;
+        let now = clock.monotonic();
         let took = now.saturating_sub(began);
-        if let Some(limit) = self.inner.adaptive.learn(now, took, in_use, outcome) {
-            self.inner.shared.set_limit(limit);
+        let in_use = shared.view().in_use();
+        if adaptive.learn(now, took, in_use, outcome, |limit| shared.set_limit(limit)) {
+            shared.give_out();
         }
     }
 }

@@ -66,9 +66,13 @@ impl<K> Shared<K> {
         before
     }
 
-    /// Changes the global limit, at once for all who come, and gives out what is new.
+    /// Changes the global limit, for all who come. [`give_out`](Self::give_out) is due then.
     pub(super) fn set_limit(&self, limit: u32) {
         self.word.set_limit(limit);
+    }
+
+    /// Gives out what a new limit has for those who wait.
+    pub(super) fn give_out(&self) {
         let mut waiting = lock(&self.waiting);
         if waiting.len() > 0 {
             waiting.stir_all(&self.common());

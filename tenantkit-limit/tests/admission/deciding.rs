@@ -44,6 +44,37 @@ fn while_nothing_begins_one_tier_after_the_other_is_shed() {
 }
 
 #[test]
+fn a_queue_that_stops_is_noticed_however_fast_it_was() {
+    let (admission, clock) = admission();
+    let mut fast: Vec<_> = (0..10).map(|_| admission.admit(tier("bronze")).unwrap()).collect();
+    for admitted in &mut fast {
+        clock.advance(Duration::from_micros(1));
+        admitted.begin();
+    }
+    let _stuck = admission.admit(tier("bronze")).unwrap();
+    assert_eq!(admitted(&admission).len(), 4);
+    clock.advance(millis(90));
+    assert_eq!(admitted(&admission).len(), 0);
+}
+
+#[test]
+fn how_fast_a_queue_drains_is_not_learned_from_times_without_one() {
+    let (admission, clock) = admission();
+    for _ in 0..1000 {
+        admission.admit(tier("bronze")).unwrap().begin();
+        clock.advance(millis(500));
+    }
+    let mut line: Vec<_> = (0..15).map(|_| admission.admit(tier("platinum")).unwrap()).collect();
+    for admitted in &mut line[..5] {
+        clock.advance(millis(10));
+        admitted.begin();
+    }
+    // Ten that take ten milliseconds each, and what may be wrong with a mean of so few.
+    let wait = admission.expected_wait();
+    assert!((millis(100)..millis(300)).contains(&wait), "{wait:?}");
+}
+
+#[test]
 fn a_tier_that_is_shed_comes_back_at_half_of_its_threshold() {
     let (admission, clock) = admission();
     let open = |wait| {

@@ -80,10 +80,13 @@ fn a_limit_that_is_not_used_does_not_grow() {
 
 #[test]
 fn work_that_failed_of_load_shrinks_the_limit_and_ignored_work_does_nothing() {
-    for (outcome, expected) in
-        [(Some(Outcome::Overloaded), 90), (Some(Outcome::Ignored), 100), (None, 100)]
-    {
-        let settings = Aimd::between(1, 1000).initial(100).window(Duration::from_millis(100));
+    for (outcome, expected) in [
+        (Some(Outcome::Overloaded), 1),
+        (Some(Outcome::Served), 3),
+        (Some(Outcome::Ignored), 2),
+        (None, 2),
+    ] {
+        let settings = Aimd::between(1, 1000).initial(2).window(Duration::from_millis(100));
         let (limiter, clock) = learning(Limit::aimd(settings));
         for _ in 0..20 {
             let permit = limiter.try_acquire(&tenant("acme"), Cap::of(9)).unwrap();
