@@ -117,7 +117,8 @@ impl Line {
         let thread = std::thread::spawn(move || {
             let _ = listener.identify(inbound(&map(&[("x-token", &*token)]), OF_BUSY));
         });
-        is_inside.recv().unwrap();
+        // A failure, and not a test that hangs, where the check does not begin.
+        is_inside.recv_timeout(Duration::from_secs(10)).unwrap();
         Busy(Some((over, thread)))
     }
 
