@@ -124,6 +124,8 @@ fn what_people_write_is_not_refused() {
         "/* COMMIT; */ SELECT 'COMMIT; set_config', \"commit\", $$ set_config $$, $1",
         "WITH a AS (SELECT 1) UPDATE documents SET role = 'x', title = $1",
         "SELECT app.tenant_id FROM applications app",
+        "SELECT 1, app.tenant_id FROM applications app",
+        "SELECT a&\"b\", u.\"x\" FROM u",
         "INSERT INTO commits (begin) VALUES ($1) ON CONFLICT DO NOTHING",
         "SET LOCAL statement_timeout = '1s'",
         "SET CONSTRAINTS ALL DEFERRED",
@@ -157,12 +159,18 @@ fn a_string_ends_where_postgres_ends_it() {
         "SELECT 'a'\n'\\', set_config($1, $2, true) --'",
         "SELECT $a$ $b$ $a$, set_config($1, $2, true) -- $b$",
         "SELECT a$a$, set_config($1, $2, true) -- $a$",
+        // A doubled quote is one of its text, also where escapes are.
+        "SELECT E'a''\\'', set_config($1, $2, true) /* ' */",
+        "SELECT 'it''s', set_config($1, $2, true), 'x'",
+        "SELECT $1$, set_config($1, $2, true), $1$",
+        "SELECT n'\\', set_config($1, $2, true) --'",
+        "SELECT e.a, set_config($1, '', true) FROM e",
     ] {
         assert_eq!(examine(sql), Err(Refused::Rebinds), "{sql}");
     }
     assert_eq!(examine("SELECT E'a'\n'\\', set_config($1, $2, true)'"), Ok(()));
     // A word does not have the `$` that follows a number.
-    let number = "SELECT 1e5$$ $$, set_config($1, $2, true) $$ $$";
+    let number = "SELECT 1e5$$ $$, set_config($1, $2, true) $$";
     assert_eq!(examine(number), Err(Refused::Unrecognised));
 }
 
