@@ -6,10 +6,10 @@ fn every_forbidden_method_says_what_to_use_instead() {
     let methods = config["disallowed-methods"].as_array().unwrap();
     let path = |method: &toml::Value| method["path"].as_str().unwrap().to_owned();
     for method in methods {
-        assert!(method["reason"].as_str().unwrap().contains(": "), "{method}");
+        assert!(method["reason"].as_str().unwrap().contains(": "), "{method:?}");
         // Who does not depend on the crate is not warned about it.
         let standard = path(method).starts_with("std::");
-        assert!(standard || method["allow-invalid"].as_bool() == Some(true), "{method}");
+        assert!(standard || method["allow-invalid"].as_bool() == Some(true), "{method:?}");
     }
     for promised in [
         "tokio::spawn",
