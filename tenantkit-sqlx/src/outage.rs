@@ -176,3 +176,32 @@ fn again(why: &Arc<sqlx::Error>) -> sqlx::Error {
     };
     sqlx::Error::Io(io::Error::new(kind, Arc::clone(why)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> sqlx::Error {
+        sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into())
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_what_a_caller_is_told() {
+        let outage = Outage::default();
+        let pauses = [0; 6].map(|_| {
+            drop(outage.remember(refused()));
+            outage.memory().pause.as_millis()
+        });
+        assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000]);
+    }
+
+    #[test]
+    fn an_answer_ends_the_outage() {
+        let outage = Outage::default();
+        drop(outage.remember(refused()));
+        assert!(outage.is_known());
+        outage.is_over();
+        assert!(!outage.is_known());
+        assert!(outage.memory().why.is_none());
+    }
+}

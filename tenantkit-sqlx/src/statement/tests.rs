@@ -158,6 +158,7 @@ fn a_string_ends_where_postgres_ends_it() {
         // Without escapes, nothing does.
         "SELECT 'a'\n'\\', set_config($1, $2, true) --'",
         "SELECT $a$ $b$ $a$, set_config($1, $2, true) -- $b$",
+        "SELECT $a1b$ ' $a1b$, set_config($1, $2, true) -- '",
         "SELECT a$a$, set_config($1, $2, true) -- $a$",
         // A doubled quote is one of its text, also where escapes are.
         "SELECT E'a''\\'', set_config($1, $2, true) /* ' */",
