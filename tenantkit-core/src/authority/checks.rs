@@ -24,10 +24,13 @@ pub(super) struct CheckBounds {
     pub(super) first_lane: u32,
 }
 
-/// Half the cores, so that requests whose token is known always find one.
+/// Half the cores of this machine, so that requests whose token is known always find one.
 pub(super) fn half_the_cores() -> NonZeroUsize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+    half(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+}
+
+fn half(cores: NonZeroUsize) -> NonZeroUsize {
+    NonZeroUsize::new(cores.get() / 2).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The gate that costly checks pass, first come, first served, and the lanes before it.
@@ -240,5 +243,16 @@ impl fmt::Debug for Turn {
 impl fmt::Debug for CheckPermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CheckPermit").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_the_cores_check_and_at_least_one() {
+        let half = |cores| half(NonZeroUsize::new(cores).unwrap()).get();
+        assert_eq!([1, 2, 3, 4, 64].map(half), [1, 1, 1, 2, 32]);
     }
 }

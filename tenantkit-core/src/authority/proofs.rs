@@ -42,7 +42,8 @@ impl Proofs {
             }
             // The context lives no longer than the shortest of its proofs.
             together.expires = together.expires.min(other.expires);
-            // The token says less of who acts, or lets it do more, or for longer: the next hop is not to get that one.
+            // The token says less of who acts, or allows more, or for longer: the next hop is not to
+            // get that one.
             together.token = None;
         }
         self.each.push(other);
