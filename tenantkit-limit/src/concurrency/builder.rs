@@ -80,7 +80,8 @@ impl<K: Eq + Hash + Clone> Builder<K> {
         let initial = self.global.initial()?;
         let shared = Shared::new(self.shards, initial, self.sharing, self.bounds);
         let adaptive = Adaptive::new(&self.global);
-        Ok(ConcurrencyLimiter { inner: Arc::new(Inner { shared, adaptive, clock: self.clock }) })
+        let inner = Inner { shared, adaptive, clock: self.clock };
+        Ok(ConcurrencyLimiter::new(inner, self.shards))
     }
 }
 

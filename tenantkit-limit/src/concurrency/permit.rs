@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tenantkit_core::TenantId;
 
-use super::{Inner, cap::Resource, table::Place};
+use super::{Hold, Inner, cap::Resource, table::Place};
 
 /// A permit, held until it is dropped: also by a panic, and by a future that is cancelled.
 ///
@@ -12,7 +12,7 @@ use super::{Inner, cap::Resource, table::Place};
 /// the work has ended; a handler's future is over before its body is sent.
 #[must_use = "dropped at once, it limits nothing"]
 pub struct Permit<K = TenantId> {
-    inner: Arc<Inner<K>>,
+    hold: Arc<Hold<K>>,
     place: Place,
     resource: Resource,
     /// When the work began, where the limit learns from how long that takes.
@@ -33,9 +33,10 @@ pub enum Outcome {
 }
 
 impl<K> Permit<K> {
-    pub(super) fn new(inner: Arc<Inner<K>>, place: Place, resource: Resource) -> Self {
-        let began = inner.adaptive.is_on().then(|| inner.clock.monotonic());
-        Self { inner, place, resource, began }
+    pub(super) fn new(hold: Arc<Hold<K>>, place: Place, resource: Resource) -> Self {
+        let Inner { adaptive, clock, .. } = &*hold.inner;
+        let began = adaptive.is_on().then(|| clock.monotonic());
+        Self { hold, place, resource, began }
     }
 
     /// The resource that it is for.
@@ -48,7 +49,7 @@ impl<K> Permit<K> {
     /// for it: there a drop does the same.
     pub fn finished(mut self, outcome: Outcome) {
         let Some(began) = self.began.take() else { return };
-        let Inner { shared, adaptive, clock } = &*self.inner;
+        let Inner { shared, adaptive, clock } = &*self.hold.inner;
         let now = clock.monotonic();
         let took = now.saturating_sub(began);
         let in_use = shared.view().in_use();
@@ -60,7 +61,7 @@ impl<K> Permit<K> {
 
 impl<K> Drop for Permit<K> {
     fn drop(&mut self) {
-        self.inner.shared.give_back(self.place, self.resource);
+        self.hold.inner.shared.give_back(self.place, self.resource);
     }
 }
 

@@ -52,6 +52,13 @@ pub(super) struct Place {
     at: u32,
 }
 
+impl Place {
+    /// The number of its shard.
+    pub(super) const fn shard(self) -> usize {
+        self.shard as usize
+    }
+}
+
 impl<K> Table<K> {
     /// `shards` is a power of two.
     pub(super) fn new(shards: usize) -> Self {
