@@ -83,6 +83,12 @@ fn a_token_that_says_less_than_the_context_is_not_forwarded() {
     };
     let less: Proved = |identity, _| identity.scopes("read".parse().unwrap());
     let no_more: Proved = |identity, _| identity.scopes("read write delete".parse().unwrap());
+    // As the token does.
+    let as_long: Proved = |_, now| {
+        let until = now.saturating_add(Duration::from_secs(120));
+        let identity = Identity::new(id("acme"), subject("ann"), until);
+        identity.scopes("read write".parse().unwrap())
+    };
 
     let (key, set) = keys();
     let edge_key = key.verifying_key().clone();
@@ -115,9 +121,11 @@ fn a_token_that_says_less_than_the_context_is_not_forwarded() {
         assert!(next.expires() <= there.expires());
         assert_eq!(next.transaction(), there.transaction());
     }
-    let documents = beside(tokens("documents", set), no_more);
-    let there = documents.identify(&sources, &both).unwrap();
-    assert_eq!(documents.authority.outbound_token(&there).unwrap(), token);
+    for proved in [no_more, as_long] {
+        let documents = beside(tokens("documents", set.clone()), proved);
+        let there = documents.identify(&sources, &both).unwrap();
+        assert_eq!(documents.authority.outbound_token(&there).unwrap(), token);
+    }
 }
 
 #[test]
