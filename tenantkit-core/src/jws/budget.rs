@@ -156,3 +156,24 @@ fn this(now: UnixTime) -> u32 {
 fn parts(slot: u64) -> (u32, u32) {
     ((slot >> 32) as u32, slot as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_back_is_of_its_own_second_and_was_counted() {
+        let peers = PeerCounts::new();
+        let [then, now] = [1, 2].map(UnixTime::from_secs);
+        assert_eq!((peers.add(None, then), peers.add(None, now)), (0, 0));
+        peers.take_back(None, then);
+        assert_eq!(peers.count(None, now), 1);
+        peers.take_back(None, now);
+        peers.take_back(None, now);
+        assert_eq!((peers.count(None, now), peers.add(None, now)), (0, 0));
+
+        let peers = PeerCounts::new();
+        peers.take_back(None, UnixTime::EPOCH);
+        assert_eq!(peers.add(None, UnixTime::EPOCH), 0);
+    }
+}
