@@ -4,7 +4,7 @@ use super::{
     layout::Tats,
     plan::{Compiled, Plan},
 };
-use crate::quota::{Cost, Quota, Window};
+use crate::quota::{Cost, Window};
 
 /// What a [`RateLimiter`](super::RateLimiter) says to a call, and how the tenant stands after it.
 ///
@@ -15,9 +15,19 @@ pub struct Decision<'p> {
     pub(super) now: u64,
     pub(super) tats: Tats,
     pub(super) cost: Cost,
-    pub(super) denial: Option<Denial>,
+    pub(super) verdict: Verdict,
     /// Decided by what newcomers share.
     pub(super) shared: bool,
+}
+
+/// What a decision needs to know of a denial; the rest is told when somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allowed,
+    /// Not for so many nanoseconds, because of that window.
+    Wait(u64, usize),
+    CostTooLarge,
+    ForeignPlan,
 }
 
 /// Why a call may not pass.
@@ -50,20 +60,27 @@ impl Decision<'_> {
     /// Whether the call may go on.
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
-        self.denial.is_none()
+        matches!(self.verdict, Verdict::Allowed)
     }
 
     /// Why it may not.
     #[must_use]
-    pub const fn denial(&self) -> Option<Denial> {
-        self.denial
+    pub fn denial(&self) -> Option<Denial> {
+        match self.verdict {
+            Verdict::Allowed => None,
+            Verdict::Wait(nanos, window) => {
+                Some(Denial::Exhausted { retry_after: Duration::from_nanos(nanos), window })
+            }
+            Verdict::CostTooLarge => Some(too_large(self.plan.compiled())),
+            Verdict::ForeignPlan => Some(Denial::ForeignPlan),
+        }
     }
 
     /// How long to wait, for a call that may pass later.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        match self.denial {
-            Some(Denial::Exhausted { retry_after, .. }) => Some(retry_after),
+        match self.verdict {
+            Verdict::Wait(nanos, _) => Some(Duration::from_nanos(nanos)),
             _ => None,
         }
     }
@@ -103,7 +120,7 @@ impl Decision<'_> {
 impl fmt::Debug for Decision<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decision")
-            .field("denial", &self.denial)
+            .field("denial", &self.denial())
             .field("shared", &self.shared)
             .field("standings", &self.standings().collect::<Vec<_>>())
             .finish_non_exhaustive()
@@ -140,13 +157,9 @@ impl Charge {
     }
 }
 
-/// The window that a cost is too large for.
-pub(super) fn too_large(plan: &Compiled, cost: Cost) -> Option<Denial> {
-    if cost.get() <= plan.largest_cost {
-        return None;
-    }
-    let windows: &Quota = &plan.quota;
-    let (window, burst) =
-        windows.windows().iter().map(Window::burst).enumerate().min_by_key(|(_, burst)| *burst)?;
-    Some(Denial::CostTooLarge { window, burst })
+/// The window that a cost is too large for: the one with the smallest burst.
+fn too_large(plan: &Compiled) -> Denial {
+    let bursts = plan.quota.windows().iter().map(Window::burst).enumerate();
+    let (window, burst) = bursts.min_by_key(|(_, burst)| *burst).unwrap_or_default();
+    Denial::CostTooLarge { window, burst }
 }

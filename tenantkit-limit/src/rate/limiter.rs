@@ -5,10 +5,10 @@ use std::{
 
 use super::{
     Keyed,
-    decision::{Charge, Decision, Denial, too_large},
+    decision::{Charge, Decision, Verdict},
     layout::{self, END_OF_TIME, Tats},
     plan::{Compiled, Plan, Plans, TooManyPlans},
-    shard::{AtCapacity, IdleSince, Seen, Shards},
+    shard::{IdleSince, Seen, Shards},
 };
 use crate::quota::{Cost, Quota};
 
@@ -60,47 +60,28 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
     /// A key that is not there is added, so only verified ids are for asking.
     pub fn check<'p>(&self, key: &K, plan: &'p Plan, cost: Cost, now: Duration) -> Decision<'p> {
         let now = nanos(now);
-        let compiled = plan.compiled();
-        if let Some(denial) = self.never(compiled, cost) {
-            return Decision {
-                plan,
-                now,
-                tats: Tats::default(),
-                cost,
-                denial: Some(denial),
-                shared: false,
-            };
-        }
-        let charged =
-            self.keys.update(key, now, self, |seen| self.charge(compiled, seen, cost, now));
-        let ((tats, denial), shared) = match charged {
-            Ok(answer) => (answer, false),
-            Err(AtCapacity) => {
-                (update_overflow(compiled, |seen| self.charge(compiled, seen, cost, now)), true)
+        let mut decision = self.unless_never(plan, cost, now);
+        if decision.is_allowed() {
+            let mut step = |seen| self.charge(&mut decision, seen);
+            if self.keys.update(key, now, self, &mut step).is_err() {
+                update_overflow(plan.compiled(), step);
+                decision.shared = true;
             }
-        };
-        Decision { plan, now, tats, cost, denial, shared }
+        }
+        decision
     }
 
     /// What [`check`](Self::check) would say, without taking or adding anything.
     pub fn peek<'p>(&self, key: &K, plan: &'p Plan, cost: Cost, now: Duration) -> Decision<'p> {
-        let now = nanos(now);
-        let compiled = plan.compiled();
-        if let Some(denial) = self.never(compiled, cost) {
-            return Decision {
-                plan,
-                now,
-                tats: Tats::default(),
-                cost,
-                denial: Some(denial),
-                shared: false,
-            };
+        let mut decision = self.unless_never(plan, cost, nanos(now));
+        if decision.is_allowed() {
+            let seen = self.keys.read(key, decision.now, self);
+            decision.shared = matches!(seen, Seen::Nothing { .. }) && self.keys.is_full();
+            (decision.tats, _) = self.stands(plan.compiled(), seen, decision.now);
+            let (_, verdict) = charged(plan.compiled(), &decision.tats, cost, decision.now);
+            decision.verdict = verdict;
         }
-        let seen = self.keys.read(key, now, self);
-        let shared = matches!(seen, Seen::Nothing { .. }) && self.keys.is_full();
-        let (tats, _) = self.stands(compiled, seen, now);
-        let (_, denial) = charged(compiled, &tats, cost, now);
-        Decision { plan, now, tats, cost, denial, shared }
+        decision
     }
 
     /// Makes a charge what the call has cost in truth, which may be nothing. Answers what of a higher
@@ -112,22 +93,20 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
     pub fn correct(&self, key: &K, charge: Charge, actual: u32, now: Duration) -> u32 {
         let now = nanos(now);
         let plan = charge.plan.compiled();
-        let step = |seen| self.corrected(&charge, seen, actual, now);
         if !self.plans.owns(plan) || actual == charge.cost.get() {
             return 0;
         }
-        if charge.shared {
-            return update_overflow(plan, step);
-        }
-        if actual < charge.cost.get()
-            && matches!(self.keys.read(key, now, self), Seen::Nothing { .. })
-        {
+        let less = actual < charge.cost.get();
+        let mut unpaid = 0;
+        let mut step = |seen| match seen {
             // Forgotten, so idle: time has given back everything.
-            return 0;
+            Seen::Nothing { .. } if less => None,
+            seen => self.corrected(&charge, seen, actual, now, &mut unpaid),
+        };
+        if charge.shared || self.keys.update(key, now, self, &mut step).is_err() {
+            update_overflow(plan, step);
         }
-        self.keys
-            .update(key, now, self, step)
-            .unwrap_or_else(|AtCapacity| update_overflow(plan, step))
+        unpaid
     }
 
     /// Forgets every key that has been idle for two seconds. Nobody's decision changes by it.
@@ -150,26 +129,27 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
         self.len() == 0
     }
 
-    /// Why a call of that cost never passes.
-    fn never(&self, plan: &Compiled, cost: Cost) -> Option<Denial> {
-        if self.plans.owns(plan) { too_large(plan, cost) } else { Some(Denial::ForeignPlan) }
+    /// A decision that is still to be made, unless a call of that cost never passes.
+    fn unless_never<'p>(&self, plan: &'p Plan, cost: Cost, now: u64) -> Decision<'p> {
+        let verdict = if !self.plans.owns(plan.compiled()) {
+            Verdict::ForeignPlan
+        } else if cost.get() > plan.compiled().largest_cost {
+            Verdict::CostTooLarge
+        } else {
+            Verdict::Allowed
+        };
+        Decision { plan, now, tats: Tats::default(), cost, verdict, shared: false }
     }
 
-    /// One attempt: the word to write, and the answer.
-    fn charge(
-        &self,
-        plan: &Compiled,
-        seen: Seen,
-        cost: Cost,
-        now: u64,
-    ) -> (Option<u128>, (Tats, Option<Denial>)) {
-        let (tats, base) = self.stands(plan, seen, now);
-        let (moved, denial) = charged(plan, &tats, cost, now);
-        let changed = matches!(seen, Seen::Word(word) if layout::plan(word) != plan.number);
+    /// One attempt: decides, and tells the word to write.
+    fn charge(&self, decision: &mut Decision<'_>, seen: Seen) -> Option<u128> {
+        let plan = decision.plan.compiled();
+        let (tats, base) = self.stands(plan, seen, decision.now);
+        (decision.tats, decision.verdict) = charged(plan, &tats, decision.cost, decision.now);
         // A refusal takes nothing, but a new plan drains at its own rate from here on.
-        let next =
-            (denial.is_none() || changed).then(|| plan.layout.pack(plan.number, base, &moved));
-        (next, (moved, denial))
+        let changed = matches!(seen, Seen::Word(word) if layout::plan(word) != plan.number);
+        (decision.is_allowed() || changed)
+            .then(|| plan.layout.pack(plan.number, base, &decision.tats))
     }
 
     /// The TATs that a key has under a plan, and the base of what is written at `now`.
@@ -193,7 +173,14 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
         }
     }
 
-    fn corrected(&self, charge: &Charge, seen: Seen, actual: u32, now: u64) -> (Option<u128>, u32) {
+    fn corrected(
+        &self,
+        charge: &Charge,
+        seen: Seen,
+        actual: u32,
+        now: u64,
+        unpaid: &mut u32,
+    ) -> Option<u128> {
         let charged = charge.plan.compiled();
         let snapshot = self.plans.snapshot();
         // Under whatever plan the tenant is by now.
@@ -205,12 +192,12 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
         };
         let plan = current.unwrap_or(charged);
         let (mut tats, base) = self.stands(plan, seen, now);
-        let mut left = 0;
+        *unpaid = 0;
         if let Some(more) = actual.checked_sub(charge.cost.get()) {
             for (at, gcra) in plan.layout.windows().enumerate() {
-                let (tat, unpaid) = gcra.force(tats[at], now, more, plan.layout.ceiling(at, base));
+                let (tat, left) = gcra.force(tats[at], now, more, plan.layout.ceiling(at, base));
                 tats[at] = tat;
-                left = left.max(unpaid);
+                *unpaid = left.max(*unpaid);
             }
         } else {
             let less = charge.cost.get() - actual;
@@ -221,7 +208,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
                 }
             }
         }
-        (Some(plan.layout.pack(plan.number, base, &tats)), left)
+        Some(plan.layout.pack(plan.number, base, &tats))
     }
 }
 
@@ -234,6 +221,7 @@ impl<K, S> IdleSince for RateLimiter<K, S> {
 }
 
 /// The TATs of a key of which there is nothing.
+#[cold]
 fn newcomer(plan: &Compiled, floor: u64, now: u64) -> Tats {
     // It may have taken from what newcomers share until a moment ago.
     let mut tats = match plan.overflow.load() {
@@ -249,7 +237,7 @@ fn newcomer(plan: &Compiled, floor: u64, now: u64) -> Tats {
 }
 
 /// The TATs after a call, or those before and why it is refused.
-fn charged(plan: &Compiled, tats: &Tats, cost: Cost, now: u64) -> (Tats, Option<Denial>) {
+fn charged(plan: &Compiled, tats: &Tats, cost: Cost, now: u64) -> (Tats, Verdict) {
     let mut moved = *tats;
     let (mut longest, mut last) = (0, 0);
     for (at, gcra) in plan.layout.windows().enumerate() {
@@ -259,21 +247,17 @@ fn charged(plan: &Compiled, tats: &Tats, cost: Cost, now: u64) -> (Tats, Option<
             Err(_) => {}
         }
     }
-    if longest == 0 {
-        return (moved, None);
-    }
-    (*tats, Some(Denial::Exhausted { retry_after: Duration::from_nanos(longest), window: last }))
+    if longest == 0 { (moved, Verdict::Allowed) } else { (*tats, Verdict::Wait(longest, last)) }
 }
 
 /// Moves what the newcomers of a plan share.
-fn update_overflow<R>(plan: &Compiled, mut step: impl FnMut(Seen) -> (Option<u128>, R)) -> R {
+fn update_overflow(plan: &Compiled, mut step: impl FnMut(Seen) -> Option<u128>) {
     let mut word = plan.overflow.load();
     loop {
         let seen = if word == 0 { Seen::Nothing { floor: 0 } } else { Seen::Word(word) };
-        let (next, answer) = step(seen);
-        let Some(next) = next else { return answer };
+        let Some(next) = step(seen) else { return };
         match plan.overflow.swap_if(word, next) {
-            Ok(_) => return answer,
+            Ok(_) => return,
             Err(other) => word = other,
         }
     }

@@ -3,12 +3,12 @@
 //! A shard is rebuilt when it is full, and when it may have something to forget while there is no room.
 //! Whoever rebuilds it freezes every word, copies what is still needed into a new table, and publishes
 //! that; whoever meets a frozen word waits for the lock and starts again in the new table. Nothing
-//! else takes a lock. A rebuild moves at most [`MAX_ENTRIES`] entries, and is repeated by the next who
+//! else takes a lock. A rebuild moves at most `MAX_KEYS` keys, and is repeated by the next who
 //! comes if it panics half way (in a key's `clone`).
 //!
 //! # Forgetting
 //!
-//! An entry is forgotten when it has been idle for longer than [`SLACK`]. A thread that read the clock
+//! A key is forgotten when it has been idle for longer than [`SLACK`]. A thread that read the clock
 //! before may still come with an earlier time at which the tenant was not idle, so the latest TAT that
 //! was forgotten stays behind as the shard's floor: at or after it, a forgotten key and a new one
 //! decide alike; before it, a key that is not there is taken for one with a TAT of the floor. So
@@ -23,15 +23,15 @@ use std::{
 use super::{
     layout::FROZEN,
     sync::{AtomicU64, AtomicUsize, Lock, Published},
-    table::{MAX_ENTRIES, NoRoom, Table},
+    table::{MAX_KEYS, NoRoom, Slot, Table},
 };
 
-/// How long an entry is idle before it is forgotten, in nanoseconds.
+/// How long a key is idle before it is forgotten, in nanoseconds.
 pub(crate) const SLACK: u64 = 2_000_000_000;
 /// A shard of which nothing could be forgotten is not tried again before, in nanoseconds.
 const PATIENCE: u64 = 1_000_000_000;
 /// How many keys a shard has on average when all the keys are there.
-const PER_SHARD: usize = 1_024;
+const PER_SHARD: usize = 4_096;
 const MAX_SHARDS: usize = 1 << 16;
 
 /// What is there of a key.
@@ -47,6 +47,12 @@ pub(crate) enum Seen {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AtCapacity;
 
+enum Step {
+    Done,
+    Frozen,
+    AtCapacity,
+}
+
 /// Says when a word became idle: the latest of its TATs, or nothing if it is not to be judged.
 pub(crate) trait IdleSince {
     fn idle_since(&self, word: u128) -> Option<u64>;
@@ -56,7 +62,7 @@ pub(crate) trait IdleSince {
 pub(crate) struct Shards<K, S> {
     shards: Box<[Shard<K>]>,
     hasher: S,
-    /// How many entries count, everywhere.
+    /// How many keys count, everywhere.
     count: Count,
 }
 
@@ -97,67 +103,80 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
     }
 
     /// Moves the word of a key: `step` is shown what is there and says what is to be there, if that
-    /// is to change, and what to answer. It is asked again when somebody else was faster.
-    pub(crate) fn update<R>(
+    /// is to change. It is asked again when somebody else was faster.
+    pub(crate) fn update(
         &self,
         key: &K,
         now: u64,
         idle: &impl IdleSince,
-        mut step: impl FnMut(Seen) -> (Option<u128>, R),
-    ) -> Result<R, AtCapacity> {
+        mut step: impl FnMut(Seen) -> Option<u128>,
+    ) -> Result<(), AtCapacity> {
         let hash = self.hasher.hash_one(key);
         let shard = self.shard(hash);
         loop {
             let table = shard.table.load();
-            let room = match table.find(hash, key) {
-                Some(entry) => Ok(entry),
-                None if self.count.is_full() => Err(AtCapacity),
-                None => match table.place(hash, key) {
-                    Ok(entry) => Ok(entry),
-                    Err(NoRoom) if table.capacity() < MAX_ENTRIES => {
+            let slot = match table.find(hash, key) {
+                Some(slot) => slot,
+                None => match self.place(&table, hash, key) {
+                    Ok(slot) => slot,
+                    Err(NoRoom) if self.has_room(&table) || shard.is_worth_a_look(now) => {
                         shard.rebuild(&self.hasher, &table, now, idle, &self.count);
                         continue;
                     }
-                    Err(NoRoom) => Err(AtCapacity),
+                    Err(NoRoom) => return Err(AtCapacity),
                 },
             };
-            let answer = room.and_then(|entry| {
-                let mut word = entry.word.load();
-                loop {
-                    if word & FROZEN != 0 {
-                        return Ok(None);
-                    }
-                    let seen = if word == 0 {
-                        Seen::Nothing { floor: table.floor }
-                    } else {
-                        Seen::Word(word)
-                    };
-                    let (next, answer) = step(seen);
-                    let Some(next) = next else { return Ok(Some(answer)) };
-                    if word == 0 && !self.count.add() {
-                        return Err(AtCapacity);
-                    }
-                    match entry.word.swap_if(word, next) {
-                        Ok(_) => return Ok(Some(answer)),
-                        Err(other) => {
-                            if word == 0 {
-                                self.count.take(1);
-                            }
-                            word = other;
-                        }
-                    }
-                }
-            });
-            match answer {
-                Ok(Some(answer)) => return Ok(answer),
-                // Frozen: whoever has the lock is done, or is us.
-                Ok(None) => shard.rebuild(&self.hasher, &table, now, idle, &self.count),
-                Err(AtCapacity) if shard.is_worth_a_look(now) => {
+            match self.step(slot, table.floor, &mut step) {
+                Step::Done => return Ok(()),
+                // Whoever has the lock is done, or is us.
+                Step::Frozen => shard.rebuild(&self.hasher, &table, now, idle, &self.count),
+                Step::AtCapacity if shard.is_worth_a_look(now) => {
                     shard.rebuild(&self.hasher, &table, now, idle, &self.count);
                 }
-                Err(AtCapacity) => return Err(AtCapacity),
+                Step::AtCapacity => return Err(AtCapacity),
             }
         }
+    }
+
+    fn step(
+        &self,
+        slot: &Slot<K>,
+        floor: u64,
+        step: &mut impl FnMut(Seen) -> Option<u128>,
+    ) -> Step {
+        let mut word = slot.word.load();
+        loop {
+            if word & FROZEN != 0 {
+                return Step::Frozen;
+            }
+            let seen = if word == 0 { Seen::Nothing { floor } } else { Seen::Word(word) };
+            let Some(next) = step(seen) else { return Step::Done };
+            if word == 0 && !self.count.add() {
+                return Step::AtCapacity;
+            }
+            match slot.word.swap_if(word, next) {
+                Ok(_) => return Step::Done,
+                Err(other) => {
+                    if word == 0 {
+                        self.count.take(1);
+                    }
+                    word = other;
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn place<'t>(&self, table: &'t Table<K>, hash: u64, key: &K) -> Result<&'t Slot<K>, NoRoom> {
+        if self.count.is_full() {
+            return Err(NoRoom);
+        }
+        table.place(hash, key, |other| self.hasher.hash_one(other))
+    }
+
+    /// Whether a larger table would help.
+    fn has_room(&self, table: &Table<K>) -> bool {
+        !self.count.is_full() && table.capacity() < MAX_KEYS
     }
 
     /// What is there of a key. Changes nothing.
@@ -167,7 +186,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
         loop {
             let table = shard.table.load();
             let nothing = Seen::Nothing { floor: table.floor };
-            match table.find(hash, key).map(|entry| entry.word.load()) {
+            match table.find(hash, key).map(|slot| slot.word.load()) {
                 None | Some(0) => return nothing,
                 Some(word) if word & FROZEN != 0 => {
                     shard.rebuild(&self.hasher, &table, now, idle, &self.count);
@@ -209,6 +228,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
 
 impl<K: Hash + Eq + Clone> Shard<K> {
     /// Replaces `old`, unless somebody already has.
+    #[cold]
     fn rebuild<S: BuildHasher>(
         &self,
         hasher: &S,
@@ -231,12 +251,12 @@ impl<K: Hash + Eq + Clone> Shard<K> {
             None => true,
         });
         // An eighth more: small enough for memory, large enough that an insert pays for few moves.
-        let room = (stands.len() + (stands.len() / 8).max(16)).min(MAX_ENTRIES);
+        let room = (stands.len() + (stands.len() / 8).max(16)).min(MAX_KEYS);
         let new = Table::new(room, floor);
         for (key, word) in &stands {
-            // There is an entry for each: `stands` is no longer than `old`, and `room` no shorter.
-            if let Ok(entry) = new.place(hasher.hash_one(key), key) {
-                let _ = entry.word.swap_if(0, *word);
+            // There is a slot for each: `stands` is no longer than `old`, and `room` no shorter.
+            if let Ok(slot) = new.place(hasher.hash_one(key), key, |other| hasher.hash_one(other)) {
+                let _ = slot.word.swap_if(0, *word);
             }
         }
         self.patience.store(now.saturating_add(PATIENCE), Ordering::Relaxed);

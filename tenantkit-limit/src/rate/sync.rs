@@ -1,8 +1,9 @@
 //! What the table synchronises with, and what stands for it in the loom model.
 //!
-//! loom has no 128-bit atomic, no `OnceLock` and no `ArcSwap`. In the model a word and a key cell are
-//! mutexes of loom's, which keep every interleaving and lose only orderings weaker than theirs; the
-//! index, through which a key is published, stays an atomic with the orderings of the real thing.
+//! loom has no 128-bit atomic, no `OnceLock` and no `ArcSwap`. In the model a word, a key cell
+//! and a table's place are mutexes of loom's: every interleaving of their operations is tried, which is
+//! what the table's argument rests on. What is lost are the orderings between them, which the real ones
+//! have from `Acquire` and `Release` on each.
 
 #[cfg(all(test, tenantkit_loom))]
 pub(crate) use modelled::*;
@@ -42,11 +43,16 @@ mod real {
             Self(OnceLock::new())
         }
 
-        /// Only whoever reserved the cell sets it, once.
-        pub(crate) fn set(&self, key: K) {
-            let _ = self.0.set(key);
+        /// Writes the key, unless one is there, and tells which is there now.
+        pub(crate) fn write(&self, key: &K, written: impl FnOnce()) -> K {
+            let there = self.0.get_or_init(|| {
+                written();
+                key.clone()
+            });
+            there.clone()
         }
 
+        /// Whether this key is there.
         pub(crate) fn is(&self, key: &K) -> bool {
             self.0.get() == Some(key)
         }
@@ -128,8 +134,12 @@ mod modelled {
             Self(Mutex::new(None))
         }
 
-        pub(crate) fn set(&self, key: K) {
-            assert!(held(&self.0).replace(key).is_none(), "a key is set once");
+        pub(crate) fn write(&self, key: &K, written: impl FnOnce()) -> K {
+            let mut there = held(&self.0);
+            if there.is_none() {
+                written();
+            }
+            there.get_or_insert_with(|| key.clone()).clone()
         }
 
         pub(crate) fn is(&self, key: &K) -> bool {

@@ -1,108 +1,132 @@
-//! One shard's table: an index of 32-bit slots into a dense list of entries.
+//! One shard's table: open addressing in groups of eight, with a byte of each key's hash in a list of
+//! its own.
 //!
-//! An entry is a key, written once, and a word, moved by compare-and-swap; an index slot is 16 bits of
-//! the key's hash and the entry's number. Keys are compared whole: the bits only save comparisons.
-//! Nothing is ever removed from a table or reused in it, so that there is nothing to confuse: what is
-//! to be forgotten is left out when the shard is rebuilt (`shard.rs`).
+//! The bytes of a group are compared at once, so that a check rarely has to guess where to go on, and the
+//! bytes of a million keys fit into a processor's nearer caches: in the farther memory a check touches one
+//! place, the slot with the key, written once, and beside it its word, moved by compare-and-swap. Keys are
+//! compared whole; the bytes only save comparisons. Nothing is ever removed from a table or reused in it,
+//! so that there is nothing to confuse: what is to be forgotten is left out when the shard is rebuilt
+//! (`shard.rs`).
 //!
-//! A key is added by reserving an entry, writing the key, and publishing its number in the first free
-//! slot of its probe sequence; of two that add the same key the second to publish finds the first's
-//! and leaves its own entry empty. An entry counts from the moment its word is not 0.
+//! A key is written into the first free slot of its groups by the first of those who try, and then its
+//! byte is published. Whoever comes upon a key without a byte publishes it before going on, so that
+//! before a published byte there is never a gap and a search may end at the first one. Only those who
+//! want the very slot that is being written wait for that, which is a copy of a key; nobody who looks for
+//! a key that is there does. A key counts from the moment its word is not 0.
+
+use std::sync::atomic::Ordering;
 
 use super::{
     layout::FROZEN,
-    sync::{AtomicU32, KeyCell, Word},
+    sync::{AtomicU32, AtomicU64, KeyCell, Word},
 };
-use std::sync::atomic::Ordering;
 
-/// The largest number of entries, which bounds what a rebuild moves and how far a probe goes, also
-/// when somebody finds keys whose hashes collide.
-pub(crate) const MAX_ENTRIES: usize = 4_096;
+/// The largest number of keys, which bounds what a rebuild moves and how far a search goes, also when
+/// somebody finds keys whose hashes collide.
+pub(crate) const MAX_KEYS: usize = 16_384;
+const LANES: usize = 8;
 
 /// A table of fixed capacity.
 #[derive(Debug)]
 pub(crate) struct Table<K> {
-    index: Box<[AtomicU32]>,
-    entries: Box<[Entry<K>]>,
-    reserved: AtomicU32,
-    /// The latest TAT of any entry that was forgotten on the way to this table.
+    /// A byte for each slot of a group, the first slot's lowest; 0 where there is no key.
+    tags: Box<[AtomicU64]>,
+    groups: Box<[Group<K>]>,
+    written: AtomicU32,
+    capacity: usize,
+    /// The latest TAT of any key that was forgotten on the way to this table.
     pub(crate) floor: u64,
 }
 
+/// Eight slots, aligned so that a small one never lies across two lines of a cache.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Group<K>([Slot<K>; LANES]);
+
 /// A key and its word.
 #[derive(Debug)]
-pub(crate) struct Entry<K> {
-    // The key is first asked for, and then the word beside it, which is on its way by then.
-    key: KeyCell<K>,
+pub(crate) struct Slot<K> {
     pub(crate) word: Word,
+    key: KeyCell<K>,
 }
 
-/// There is no entry left.
+/// There is no slot left.
 #[derive(Debug)]
 pub(crate) struct NoRoom;
 
 impl<K: Eq + Clone> Table<K> {
-    /// A table for `capacity` entries, at most [`MAX_ENTRIES`].
+    /// A table for `capacity` keys, at most [`MAX_KEYS`].
     pub(crate) fn new(capacity: usize, floor: u64) -> Self {
-        let slots = capacity + capacity / 4;
+        // Six of seven slots are used when it is full.
+        let groups = (capacity + capacity.div_ceil(6)).div_ceil(LANES);
+        let slot = |_| Slot { word: Word::default(), key: KeyCell::new() };
         Self {
-            index: (0..slots).map(|_| AtomicU32::new(0)).collect(),
-            entries: (0..capacity)
-                .map(|_| Entry { key: KeyCell::new(), word: Word::default() })
-                .collect(),
-            reserved: AtomicU32::new(0),
+            tags: (0..groups).map(|_| AtomicU64::new(0)).collect(),
+            groups: (0..groups).map(|_| Group(std::array::from_fn(slot))).collect(),
+            written: AtomicU32::new(0),
+            capacity,
             floor,
         }
     }
 
-    /// The key's entry.
-    pub(crate) fn find(&self, hash: u64, key: &K) -> Option<&Entry<K>> {
+    /// The key's slot.
+    pub(crate) fn find(&self, hash: u64, key: &K) -> Option<&Slot<K>> {
         for at in self.probes(hash) {
-            let slot = self.index[at].load(Ordering::Acquire);
-            if slot == 0 {
-                return None;
+            let tags = self.tags[at].load(Ordering::Acquire);
+            if let Some(slot) = self.groups[at].find(tags, hash, key) {
+                return Some(slot);
             }
-            if let Some(entry) = self.matching(slot, hash, key) {
-                return Some(entry);
+            if free_lane(tags).is_some() {
+                return None;
             }
         }
         None
     }
 
-    /// The key's entry, which is added when it is not there.
-    pub(crate) fn place(&self, hash: u64, key: &K) -> Result<&Entry<K>, NoRoom> {
-        if let Some(entry) = self.find(hash, key) {
-            return Ok(entry);
-        }
-        // Asked first, so that a full table's counter does not run away.
-        if self.reserved.load(Ordering::Relaxed) as usize >= self.entries.len() {
-            return Err(NoRoom);
-        }
-        let number = self.reserved.fetch_add(1, Ordering::Relaxed);
-        let entry = self.entries.get(number as usize).ok_or(NoRoom)?;
-        entry.key.set(key.clone());
-        let mine = tag(hash) | (number + 1);
+    /// The key's slot, into which it is written when it is not there. `hash_of` is the hash of another
+    /// key.
+    pub(crate) fn place(
+        &self,
+        hash: u64,
+        key: &K,
+        hash_of: impl Fn(&K) -> u64,
+    ) -> Result<&Slot<K>, NoRoom> {
         for at in self.probes(hash) {
-            match self.index[at].compare_exchange(0, mine, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Ok(entry),
-                Err(slot) => {
-                    if let Some(entry) = self.matching(slot, hash, key) {
-                        return Ok(entry);
-                    }
+            let group = &self.groups[at];
+            loop {
+                let tags = self.tags[at].load(Ordering::Acquire);
+                if let Some(slot) = group.find(tags, hash, key) {
+                    return Ok(slot);
                 }
+                let Some(lane) = free_lane(tags) else { break };
+                if self.written.load(Ordering::Relaxed) as usize >= self.capacity {
+                    return Err(NoRoom);
+                }
+                let slot = &group.0[lane];
+                let there = slot.key.write(key, || {
+                    self.written.fetch_add(1, Ordering::Relaxed);
+                });
+                let publish = |hash| {
+                    self.tags[at].fetch_or(tag(hash) << (8 * lane), Ordering::AcqRel);
+                };
+                if there == *key {
+                    publish(hash);
+                    return Ok(slot);
+                }
+                publish(hash_of(&there));
             }
         }
         Err(NoRoom)
     }
 
-    /// Stops every word, and tells what stands: the keys and words of the entries that count.
-    /// Repeating it tells the same.
+    /// Stops every word, and tells what stands: the keys that count, and their words. Repeating it
+    /// tells the same.
     pub(crate) fn freeze(&self) -> Vec<(K, u128)> {
-        let mut stands = Vec::with_capacity(self.entries.len());
-        for entry in &self.entries {
-            let word = entry.word.set_bits(FROZEN) & !FROZEN;
+        let mut stands = Vec::with_capacity(self.capacity);
+        for slot in self.slots() {
+            let word = slot.word.set_bits(FROZEN) & !FROZEN;
             if word != 0
-                && let Some(key) = entry.key.get()
+                && let Some(key) = slot.key.get()
             {
                 stands.push((key, word));
             }
@@ -112,34 +136,56 @@ impl<K: Eq + Clone> Table<K> {
 
     /// The words, as they are.
     pub(crate) fn words(&self) -> impl Iterator<Item = u128> {
-        self.entries.iter().map(|entry| entry.word.load() & !FROZEN).filter(|word| *word != 0)
+        self.slots().map(|slot| slot.word.load() & !FROZEN).filter(|word| *word != 0)
     }
 
-    /// How many entries it can have.
+    /// How many keys it can have.
     pub(crate) fn capacity(&self) -> usize {
-        self.entries.len()
+        self.capacity
     }
 
-    fn matching(&self, slot: u32, hash: u64, key: &K) -> Option<&Entry<K>> {
-        if (slot ^ tag(hash)) >> 16 != 0 {
-            return None;
-        }
-        let number = (slot & 0xffff).checked_sub(1)?;
-        self.entries.get(number as usize).filter(|entry| entry.key.is(key))
+    fn slots(&self) -> impl Iterator<Item = &Slot<K>> {
+        self.groups.iter().flat_map(|group| &group.0)
     }
 
-    /// Every slot once, from where the hash points to.
+    /// The number of every group once, from where the hash points to.
     fn probes(&self, hash: u64) -> impl Iterator<Item = usize> + use<K> {
-        let slots = self.index.len();
-        // The middle bits: the upper choose the shard, the lower are the tag.
-        let start = (((hash >> 16) & 0xffff_ffff) * slots as u64) >> 32;
+        let groups = self.groups.len();
+        // The lower half: the upper bits choose the shard and the tag.
+        let start = ((hash & 0xffff_ffff) * groups as u64) >> 32;
         let start = start as usize;
-        (start..slots).chain(0..start)
+        (start..groups).chain(0..start)
     }
 }
 
-/// The lower bits of the hash, in the upper half of a slot.
-#[expect(clippy::cast_possible_truncation, reason = "meant")]
-fn tag(hash: u64) -> u32 {
-    (hash as u32) << 16
+impl<K: Eq + Clone> Group<K> {
+    fn find(&self, tags: u64, hash: u64, key: &K) -> Option<&Slot<K>> {
+        let mut matches = zero_bytes(tags ^ (tag(hash) * ONES));
+        while matches != 0 {
+            let slot = &self.0[matches.trailing_zeros() as usize / 8];
+            if slot.key.is(key) {
+                return Some(slot);
+            }
+            matches &= matches - 1;
+        }
+        None
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The top bit of each byte that is 0, and perhaps of some above one that is.
+fn zero_bytes(bytes: u64) -> u64 {
+    bytes.wrapping_sub(ONES) & !bytes & (ONES << 7)
+}
+
+/// The first slot of a group without a byte. They are taken in order.
+fn free_lane(tags: u64) -> Option<usize> {
+    let free = tags.leading_zeros() as usize / 8;
+    (free > 0).then_some(LANES - free)
+}
+
+/// A byte of the hash that chose neither the shard nor the place, and is not 0.
+fn tag(hash: u64) -> u64 {
+    (hash >> 32 & 0xff).max(1)
 }

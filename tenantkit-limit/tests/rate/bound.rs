@@ -82,7 +82,9 @@ fn threads_that_race_for_one_tenant_get_no_more_together() {
                     }
                 }
                 let mut passed = passed.lock().unwrap();
-                mine.into_iter().for_each(|at| passed.note(at, 1));
+                for at in mine {
+                    passed.note(at, 1);
+                }
             });
         }
     });

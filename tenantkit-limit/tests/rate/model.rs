@@ -10,8 +10,15 @@ use tenantkit_limit::quota::{Cost, Quota};
 pub(crate) struct Passed(Vec<(Duration, u32)>);
 
 impl Passed {
-    pub(crate) fn note(&mut self, at: Duration, cost: u32) {
+    /// Notes a call, and gives it a number.
+    pub(crate) fn note(&mut self, at: Duration, cost: u32) -> usize {
         self.0.push((at, cost));
+        self.0.len() - 1
+    }
+
+    /// What the call of that number has cost in truth.
+    pub(crate) fn amend(&mut self, number: usize, cost: u32) {
+        self.0[number].1 = cost;
     }
 
     pub(crate) fn extend(&mut self, other: &Self) {
