@@ -213,6 +213,22 @@ impl Authority {
         self.0.auditor.record(event);
     }
 
+    /// Writes an event durably, before what it tells of is done: whatever goes on only because somebody
+    /// said `.dangerous()`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditUnavailable`](Reason::AuditUnavailable) at `door`, when it could not be made durable. Then
+    /// it is not to be done.
+    ///
+    /// # Cancellation
+    ///
+    /// The event is written all the same, or not; nobody is told.
+    pub async fn commit(&self, event: AuditEvent, door: Door) -> Result<(), Refusal> {
+        let committed = self.0.auditor.commit(event).await;
+        committed.map_err(|_| Refusal::new(Reason::AuditUnavailable, door))
+    }
+
     /// Records how many refusals were only counted until now. Otherwise that follows with the first
     /// event after the window, and when the last handle to the authority is dropped.
     pub fn flush_audit(&self) {

@@ -246,12 +246,10 @@ fn refuse_hop_by_hop(names: &[&'static str], connection: &[u8]) -> Result<(), Re
     if named { Err(Reason::HopByHopHeader) } else { Ok(()) }
 }
 
-/// Whether some hop would take one name for the other: without regard to case, and with `_` as `-`
-/// (CVE-2025-64484).
+/// Whether some hop would take one name for the other: without regard to case, and with every separator
+/// alike, as `_` and `-` are to CGI and its heirs (CVE-2025-64484), and `.` to some of them.
 pub(crate) fn is_alike(known: &[u8], name: &[u8]) -> bool {
-    let fold = |byte: &u8| match byte.to_ascii_lowercase() {
-        b'_' => b'-',
-        byte => byte,
-    };
+    let fold =
+        |byte: &u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     known.len() == name.len() && known.iter().map(fold).eq(name.iter().map(fold))
 }

@@ -71,6 +71,8 @@ fn a_name_that_some_hop_takes_for_an_identity_header_is_refused() {
         "x-tenant_id",
         "Txn_Token",
         "txn_token",
+        "txn.token",
+        "x-tenant~id",
         "Authorization",
     ] {
         for carrier in [

@@ -1,8 +1,9 @@
 //! [`DangerousAuditor`]: what an operator goes on with, one object at a time.
 
-use tenantkit_core::{AuditAction, AuditEvent, Authority, Text};
+use tenantkit_core::{AuditAction, AuditEvent, Authority, Door, Text};
 
 use super::{Auditor, Finding, Problem, Report};
+use crate::Error;
 
 /// What was accepted, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,13 +71,14 @@ pub(super) fn apply(accepted: &[Accepted], findings: &mut Vec<Finding>) {
     }
 }
 
-/// Tells the audit log what a pool goes on with.
-pub(crate) fn tell(report: &Report, authority: &Authority) {
+/// Tells the audit log, durably, what a pool goes on with.
+pub(crate) async fn tell(report: &Report, authority: &Authority) -> Result<(), Error> {
     for finding in report.findings() {
         let Some(reason) = finding.accepted() else { continue };
         let mut event = AuditEvent::new(authority.now(), AuditAction::Dangerous("accept-finding"));
         let what = format!("{:?} of {}", finding.problem(), finding.object());
         event.why = Text::new(&format!("{what}: {reason}")).or_else(|_| Text::new(&what)).ok();
-        authority.record(event);
+        authority.commit(event, Door::Transaction).await?;
     }
+    Ok(())
 }

@@ -109,7 +109,7 @@ impl CrossTenantPoolBuilder {
         let Self { authority, options: pool, mut mode, auditor } = self;
         let pool = connect(pool, bounded_when_idle(options, mode.idle_timeout)).await?;
         let report = auditor.of_many_tenants().run(&pool).await?.into_result()?;
-        catalog::tell(&report, &authority);
+        catalog::tell(&report, &authority).await?;
         is_open(&pool).await?;
         if !knows_transaction_timeout(&pool).await? {
             mode.transaction_timeout = None;

@@ -136,7 +136,7 @@ impl TenantPoolBuilder {
         };
         let pool = connect(self.options, options).await?;
         let report = self.auditor.of_one_tenant().run(&pool).await?.into_result()?;
-        catalog::tell(&report, &self.authority);
+        catalog::tell(&report, &self.authority).await?;
         if !knows_transaction_timeout(&pool).await? {
             self.timeouts.transaction = None;
         }

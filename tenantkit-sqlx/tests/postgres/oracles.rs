@@ -1,7 +1,10 @@
 //! What one tenant learns of another, or does to it, past the policies: by keys, foreign keys and
 //! functions.
 
-use tenantkit_core::AuditAction;
+use tenantkit_core::{
+    AuditAction, AuditEvent, AuditSink, Commit, Reason, TierSet, audit::NotCommitted,
+    test_util::TestAuthority,
+};
 use tenantkit_sqlx::{
     Error, TenantPool,
     catalog::{Auditor, Finding, Problem, Severity},
@@ -18,6 +21,18 @@ const FOLDERS: &str = "
     SELECT tenantkit.protect('folders', '$me');
     INSERT INTO folders VALUES ('acme', 1), ('globex', 2);
     ALTER TABLE documents ADD COLUMN folder bigint;";
+
+/// An audit log on a full disk.
+#[derive(Debug)]
+struct Full;
+
+impl AuditSink for Full {
+    fn record(&self, _: AuditEvent) {}
+
+    fn commit(&self, _: AuditEvent) -> Commit {
+        Commit::ready(Err(NotCommitted::new()))
+    }
+}
 
 /// A key that is an oracle, made and accepted.
 fn emails() -> Auditor {
@@ -246,6 +261,16 @@ on_each_server! {
         let pool = pool.connect(&fixture.database.url(&fixture.serving)).await.unwrap();
         let advice: Vec<_> = pool.report().advice().map(Finding::problem).collect();
         assert_eq!(advice, [Problem::AcceptsNothing]);
+    }
+
+    async fn what_cannot_be_audited_is_not_accepted(fixture: &Fixture) {
+        let key = "ALTER TABLE documents ADD CONSTRAINT emails UNIQUE (title)";
+        fixture.database.execute(key).unwrap();
+        let full = TestAuthority::with(TierSet::METALS, |authority| authority.audit(Full));
+        let pool = TenantPool::builder(full.authority()).audit(emails());
+        let refused = pool.connect(&fixture.database.url(&fixture.serving)).await.map(drop);
+        let Err(Error::Refused(refused)) = refused else { panic!("{refused:?}") };
+        assert_eq!(refused.reason(), Reason::AuditUnavailable);
     }
 
     async fn what_switches_policies_off_cannot_be_accepted(fixture: &Fixture) {
