@@ -6,6 +6,8 @@ mod answer;
 mod client;
 #[cfg(feature = "sqlx")]
 mod database;
+#[cfg(feature = "limit")]
+mod limit;
 #[cfg(feature = "axum")]
 mod problem;
 #[cfg(any(feature = "axum", feature = "tonic"))]

@@ -13,6 +13,8 @@
 //! | `axum` | [`TenantContext`] as an extractor, [`Error`] as an answer |
 //! | `tonic` | the layers on tonic servers and channels, [`Error`] as a status |
 //! | `sqlx` | [`TenantPool`] and what hangs on it |
+//! | `limit` | [`limit`]: rate, concurrency and admission by tier and tenant, and their layers |
+//! | `limit-toml`, `limit-json` | the limits as a document |
 //! | `tokio` | [`task::spawn`] and its kin, which carry the scope; bodies that are cut in time |
 //! | `tracing` | spans that carry the tenant, audit events as `tracing` events |
 //! | `test-util` | an authority for tests |
@@ -37,11 +39,13 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "http", feature = "sqlx"))]
+#[cfg(any(feature = "http", feature = "limit", feature = "sqlx"))]
 mod error;
+#[cfg(feature = "limit")]
+pub mod limit;
 pub mod prelude;
 
-#[cfg(any(feature = "http", feature = "sqlx"))]
+#[cfg(any(feature = "http", feature = "limit", feature = "sqlx"))]
 pub use error::Error;
 pub use tenantkit_core::*;
 #[cfg(feature = "http")]

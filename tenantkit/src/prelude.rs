@@ -7,10 +7,18 @@ pub use tenantkit_core::{
 };
 #[cfg(feature = "tonic")]
 pub use tenantkit_grpc::TenantRequestExt;
+#[cfg(all(feature = "http", feature = "limit"))]
+pub use tenantkit_grpc::limit::LimitLayer;
 #[cfg(feature = "http")]
 pub use tenantkit_grpc::{TenantClientLayer, TenantLayer};
+#[cfg(feature = "limit")]
+pub use tenantkit_limit::{
+    limits::Limits,
+    policy::{Allowance, LimitPolicy},
+    quota::Quota,
+};
 #[cfg(feature = "sqlx")]
 pub use tenantkit_sqlx::{TenantConn, TenantPool, TenantTx};
 
-#[cfg(any(feature = "http", feature = "sqlx"))]
+#[cfg(any(feature = "http", feature = "limit", feature = "sqlx"))]
 pub use crate::Error;

@@ -3,11 +3,17 @@
 //! `ACMEDOCS__EDGE__LISTEN=127.0.0.1:8080` is the key `edge.listen`. An unknown key, a missing one and
 //! one that cannot be read stop the service before it listens, with the key's name and what it may be.
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Deserializer, de::Error as _};
-use tenantkit::{TenantId, TierSet};
+use tenantkit::{TenantId, Tier, TierSet};
 
 /// The tiers that acmedocs sells.
 pub const TIERS: TierSet = TierSet::new(&["bronze", "silver", "gold", "platinum"]);
@@ -20,12 +26,35 @@ pub struct Config {
     pub trust_domain: String,
     /// The keys that sign them, as a JWK set with public keys.
     pub txn_keys: PathBuf,
+    /// What each tenant may do, as a TOML document that speaks of [`RESOURCES`](crate::limits::RESOURCES);
+    /// relative to this file, and read again whenever it changes. Without it nothing is limited.
+    pub limits: Option<PathBuf>,
+    /// What the edge takes at a time, of all tenants together. Without it, whatever comes.
+    pub capacity: Option<Capacity>,
     /// The service that faces the internet.
     pub edge: Edge,
     /// The service behind it.
     pub documents: Documents,
     /// Who bought what.
     pub tenants: BTreeMap<String, Tenant>,
+}
+
+/// What the edge takes at a time, of all tenants together. No tenant has more than half of it. Whoever
+/// comes when it is taken waits in a line in which tenants take turns.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capacity {
+    /// The requests under way.
+    pub global_in_flight: NonZeroU32,
+    /// Up to how many they may become, while the time that they take does not grow with their number.
+    /// Without it their number is fixed.
+    pub adaptive_up_to: Option<NonZeroU32>,
+    /// How long the wait may become before the lowest tier is shed, in milliseconds.
+    #[serde(default = "twenty")]
+    pub shed_after_ms: NonZeroU32,
+    /// How long before every tier is.
+    #[serde(default = "eighty")]
+    pub shed_all_after_ms: NonZeroU32,
 }
 
 /// The service that faces the internet.
@@ -71,6 +100,10 @@ pub struct Documents {
     /// The most connections that it holds.
     #[serde(default = "sixteen")]
     pub max_connections: NonZeroU32,
+    /// How long a statement may take, in milliseconds, for tenants of the tiers that it names; 30 s for
+    /// the others.
+    #[serde(default)]
+    pub statement_timeout_ms: BTreeMap<String, NonZeroU64>,
 }
 
 /// A tenant.
@@ -105,6 +138,20 @@ pub enum ConfigError {
         /// The tenant, whose name is good.
         tenant: TenantId,
     },
+    /// A statement timeout for a tier that is none.
+    #[error("documents.statement_timeout_ms may name the tiers bronze, silver, gold, platinum")]
+    StatementTimeout,
+    /// The capacity is shared by rules that only the limits have.
+    #[error(
+        "capacity needs the key limits as well: the document that says what each tenant may do"
+    )]
+    CapacityWithoutLimits,
+    /// The most is less than the least.
+    #[error("capacity.adaptive_up_to may be capacity.global_in_flight or more")]
+    Adaptive,
+    /// The highest tier would be shed first.
+    #[error("capacity.shed_all_after_ms may be capacity.shed_after_ms or more")]
+    Shedding,
 }
 
 impl Config {
@@ -119,8 +166,12 @@ impl Config {
             .add_source(File::new(file, FileFormat::Toml))
             .add_source(environment)
             .build()?;
-        let config: Self = sources.try_deserialize()?;
+        let mut config: Self = sources.try_deserialize()?;
         config.records()?;
+        config.documents.statement_timeouts()?;
+        config.capacity.map_or(Ok(()), |capacity| capacity.check(config.limits.is_some()))?;
+        let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+        config.limits = config.limits.map(|limits| folder.join(limits));
         Ok(config)
     }
 
@@ -132,6 +183,36 @@ impl Config {
     pub fn records(&self) -> Result<Vec<(TenantId, tenantkit::TenantRecord)>, ConfigError> {
         let entries = self.tenants.iter().enumerate();
         entries.map(|(at, (name, tenant))| tenant.record(at + 1, name)).collect()
+    }
+}
+
+impl Capacity {
+    fn check(self, has_limits: bool) -> Result<(), ConfigError> {
+        if !has_limits {
+            return Err(ConfigError::CapacityWithoutLimits);
+        }
+        if self.adaptive_up_to.is_some_and(|most| most < self.global_in_flight) {
+            return Err(ConfigError::Adaptive);
+        }
+        if self.shed_all_after_ms < self.shed_after_ms {
+            return Err(ConfigError::Shedding);
+        }
+        Ok(())
+    }
+}
+
+impl Documents {
+    /// How long a statement may take, of the tiers for which something is said.
+    ///
+    /// # Errors
+    ///
+    /// When one is no tier.
+    pub fn statement_timeouts(&self) -> Result<Vec<(Tier, Duration)>, ConfigError> {
+        let timeout = |(tier, millis): (&String, &NonZeroU64)| {
+            let tier = TIERS.get(tier).ok_or(ConfigError::StatementTimeout)?;
+            Ok((tier, Duration::from_millis(millis.get())))
+        };
+        self.statement_timeout_ms.iter().map(timeout).collect()
     }
 }
 
@@ -152,6 +233,14 @@ impl Tenant {
 
 const fn sixteen() -> NonZeroU32 {
     NonZeroU32::new(16).expect("16 is not zero")
+}
+
+const fn twenty() -> NonZeroU32 {
+    NonZeroU32::new(20).expect("20 is not zero")
+}
+
+const fn eighty() -> NonZeroU32 {
+    NonZeroU32::new(80).expect("80 is not zero")
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

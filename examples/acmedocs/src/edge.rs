@@ -1,21 +1,32 @@
 //! The edge: HTTP for the outside world. It admits bearer tokens only, and calls the documents
 //! service with a transaction token that the client layer mints.
 
-use std::time::Duration;
+mod report;
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::StatusCode,
-    routing::get,
+    routing::{get, post, put},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tenantkit::{
     Authority, Error, Source, TenantClientLayer, TenantContext, TenantLayer,
     grpc::client::TenantClient,
+    limit::{
+        LimitLayer,
+        limits::{Limits, UnknownResource},
+    },
+    task,
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Status,
+    transport::{Channel, Endpoint},
+};
 
+use self::report::Report;
 use crate::{
     host::Host,
     proto::{self, documents_client::DocumentsClient},
@@ -47,14 +58,41 @@ pub fn documents(authority: &Authority, channel: Channel) -> Documents {
 }
 
 /// Every route. What needs no tenant is outside the layer; there is no list of exempt paths.
-pub fn router(authority: &Authority, documents: Documents) -> Router {
-    let tenants = Router::new()
+///
+/// # Errors
+///
+/// When the limits do not speak of what the routes are limited by.
+pub fn router(
+    authority: &Authority,
+    documents: Documents,
+    limits: Option<&Limits>,
+) -> Result<Router, UnknownResource> {
+    let reads = Router::new()
         .route("/v1/ping", get(ping))
-        .route("/v1/documents", get(list).post(create))
-        .route("/v1/documents/{id}", get(read).put(update).delete(delete))
+        .route("/v1/documents", get(list))
+        .route("/v1/documents/{id}", get(read));
+    let writes = Router::new()
+        .route("/v1/documents", post(create))
+        .route("/v1/documents/{id}", put(update).delete(delete));
+    let exports = Router::new().route("/v1/exports", post(export));
+
+    let tenants = limited(limits, "reads", reads)?
+        .merge(limited(limits, "writes", writes)?)
+        .merge(limited(limits, "exports", exports)?)
         .with_state(documents)
+        // Outside the limits, which ask who is calling.
         .layer(TenantLayer::new(authority).admit(Source::Bearer).admit(Host::SOURCE));
-    Router::new().route("/healthz", get(|| async { "ok" })).merge(tenants)
+    Ok(Router::new().route("/healthz", get(|| async { "ok" })).merge(tenants))
+}
+
+/// Limits routes as one resource, where anything is limited.
+fn limited(
+    limits: Option<&Limits>,
+    resource: &str,
+    routes: Router<Documents>,
+) -> Result<Router<Documents>, UnknownResource> {
+    let Some(limits) = limits else { return Ok(routes) };
+    Ok(routes.route_layer(LimitLayer::new(limits.resource(resource)?)))
 }
 
 #[derive(Debug, Serialize)]
@@ -78,6 +116,14 @@ struct Draft {
     title: String,
     #[serde(default)]
     body: String,
+}
+
+/// How much an export is to cost.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    #[serde(default = "one_round", deserialize_with = "rounds")]
+    rounds: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,6 +190,38 @@ async fn delete(
 ) -> Result<StatusCode, Error> {
     documents.delete(proto::DeleteRequest { id }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn export(
+    State(mut documents): State<Documents>,
+    order: Option<Json<Order>>,
+) -> Result<Json<Report>, Error> {
+    let rounds = order.map_or(one_round(), |Json(order)| order.rounds);
+    let mut rows = documents.export(proto::ExportRequest {}).await?.into_inner();
+    let mut draft = report::Draft::new();
+    while let Some(document) = rows.message().await? {
+        draft.add(&document);
+    }
+    // Milliseconds of pure work keep everybody else waiting on an asynchronous thread. Not
+    // `tokio::task::spawn_blocking`, which would leave the tenant's scope.
+    let caller = Arc::new(());
+    let waits = Arc::downgrade(&caller);
+    let work = move || draft.finish(rounds, || waits.strong_count() > 0);
+    let report = task::spawn_blocking(work)?.await;
+    // Until here: a caller who hangs up drops this future, and the work ends as well.
+    drop(caller);
+    let report = report.ok().flatten().ok_or_else(|| Status::internal("the report panicked"))?;
+    Ok(Json(report))
+}
+
+const fn one_round() -> u32 {
+    1
+}
+
+fn rounds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let rounds = u32::deserialize(deserializer)?;
+    let is_possible = (1..=100).contains(&rounds);
+    is_possible.then_some(rounds).ok_or_else(|| D::Error::custom("rounds may be from 1 to 100"))
 }
 
 impl From<proto::Document> for Document {

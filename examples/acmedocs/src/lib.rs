@@ -13,6 +13,7 @@ pub mod config;
 pub mod documents;
 pub mod edge;
 pub mod host;
+pub mod limits;
 pub mod migrate;
 pub mod serve;
 

@@ -2,7 +2,10 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use tenantkit::{Authority, Source, TenantLayer, TenantPool};
+use tenantkit::{
+    Authority, Source, TenantLayer, TenantPool,
+    limit::{LimitLayer, limits::UnknownResource},
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
@@ -10,8 +13,10 @@ use tonic::transport::Server;
 use crate::{
     Config,
     authority::{self, AuthorityError},
+    config::ConfigError,
     documents::Documents,
     edge,
+    limits::{Limited, LimitsError},
     proto::documents_server::DocumentsServer,
 };
 
@@ -38,6 +43,15 @@ pub enum Error {
     /// The documents service's address is not one.
     #[error("edge.documents_url may be like http://127.0.0.1:50051: {0}")]
     DocumentsUrl(tonic::transport::Error),
+    /// The tenants' limits are not as they should be.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// A route or a service is limited by what the document of limits cannot speak of.
+    #[error("limits: {0}")]
+    Resource(#[from] UnknownResource),
+    /// What is said of a tier is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The database cannot be migrated.
     #[error(transparent)]
     Migrate(#[from] crate::migrate::MigrateError),
@@ -74,10 +88,23 @@ pub struct Started {
 pub async fn start(config: &Config) -> Result<Started, Error> {
     // Both first: a mistake in either is told before the database is touched.
     let (of_documents, of_edge) = (authority::documents(config)?, authority::edge(config)?);
+    let limits = Limited::by(config, &of_edge, &of_documents)?;
     let (stop, stopped) = watch::channel(());
     let mut tasks = JoinSet::new();
-    let documents = start_documents(config, &of_documents, stopped.clone(), &mut tasks).await?;
-    let edge = start_edge(config, &of_edge, stopped, &mut tasks).await?;
+    let documents =
+        start_documents(config, &of_documents, limits.as_ref(), stopped.clone(), &mut tasks)
+            .await?;
+    let edge = start_edge(config, &of_edge, limits.as_ref(), stopped.clone(), &mut tasks).await?;
+    if let Some(limits) = limits {
+        let mut stopped = stopped;
+        tasks.spawn(async move {
+            tokio::select! {
+                () = limits.follow() => {}
+                _ = stopped.changed() => {}
+            }
+            Ok(())
+        });
+    }
     Ok(Started { edge, documents, stop, tasks })
 }
 
@@ -120,23 +147,34 @@ impl Started {
 async fn start_documents(
     config: &Config,
     authority: &Authority,
+    limits: Option<&Limited>,
     mut stopped: watch::Receiver<()>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> Result<SocketAddr, Error> {
     crate::migrate::migrate(authority, &config.documents).await?;
     let connections = config.documents.max_connections.get();
     let pool = TenantPool::builder(authority).options(|it| it.max_connections(connections));
+    let timeouts = config.documents.statement_timeouts()?.into_iter();
+    let pool = timeouts.fold(pool, |pool, (tier, most)| pool.statement_timeout_of(tier, most));
     let pool = pool.connect(&config.documents.database_url).await?;
 
     let (listener, address) = listen("documents.listen", config.documents.listen).await?;
     let layer = TenantLayer::new(authority).admit(Source::TxnToken);
-    let service = layer.named_layer(DocumentsServer::new(Documents::new(pool)));
+    let service = DocumentsServer::new(Documents::new(pool));
     // Health needs no tenant: it stands beside the layer and not behind it.
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<DocumentsServer<Documents>>().await;
+    let router = Server::builder().add_service(health_service);
+    let router = match limits {
+        // Inside the tenant's layer: limits ask who is calling.
+        Some(limits) => {
+            let calls = LimitLayer::new(limits.documents.resource("calls")?);
+            router.add_service(layer.named_layer(calls.named_layer(service)))
+        }
+        None => router.add_service(layer.named_layer(service)),
+    };
     tasks.spawn(async move {
         let incoming = TcpListenerStream::new(listener);
-        let router = Server::builder().add_service(health_service).add_service(service);
         let stop = async move { drop(stopped.changed().await) };
         Ok(router.serve_with_incoming_shutdown(incoming, stop).await?)
     });
@@ -146,13 +184,15 @@ async fn start_documents(
 async fn start_edge(
     config: &Config,
     authority: &Authority,
+    limits: Option<&Limited>,
     mut stopped: watch::Receiver<()>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> Result<SocketAddr, Error> {
     let channel = edge::channel(&config.edge.documents_url).map_err(Error::DocumentsUrl)?;
 
     let (listener, address) = listen("edge.listen", config.edge.listen).await?;
-    let router = edge::router(authority, edge::documents(authority, channel));
+    let documents = edge::documents(authority, channel);
+    let router = edge::router(authority, documents, limits.map(|limits| &limits.edge))?;
     // The peer's address, for the audit events.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {

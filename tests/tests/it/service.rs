@@ -73,6 +73,7 @@ impl Service {
             database_url: database.url_through(&link, &serving),
             owner_url: database.url(&owner),
             max_connections: connections.try_into().unwrap(),
+            statement_timeout_ms: Default::default(),
         };
         migrate(&authority, &config).await.unwrap();
         let pool = TenantPool::builder(&authority).options(|options| {

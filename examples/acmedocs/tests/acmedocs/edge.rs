@@ -15,7 +15,7 @@ async fn answered(world: &World, url: &str) -> axum::response::Response {
     let bearer = format!("Bearer {}", world.idp.bearer("acme", "alice", issuer::now()));
     let request = Request::get("/v1/documents").header("authorization", bearer);
     let request = request.body(Body::empty()).unwrap();
-    let answer = edge::router(&authority, documents).call(request);
+    let answer = edge::router(&authority, documents, None).unwrap().call(request);
     tokio::time::timeout(Duration::from_secs(3600), answer).await.expect("it hangs").unwrap()
 }
 
