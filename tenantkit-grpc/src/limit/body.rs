@@ -22,6 +22,7 @@ use tenantkit_limit::{concurrency::Outcome, limits::Entered};
 pub struct LimitBody<B>(#[pin] State<B>);
 
 #[pin_project(project = StateProjection)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
 enum State<B> {
     Empty,
     /// A refusal, in words.

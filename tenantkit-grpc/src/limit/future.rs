@@ -39,8 +39,9 @@ pub struct ResponseFuture<S: Service<Request<B>>, B> {
 }
 
 #[pin_project(project = StateProjection)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
 enum State<S: Service<Request<B>>, B> {
-    Denied(Box<Denied>),
+    Denied(Denied),
     /// Empty once it is over.
     Waiting(Option<Box<Queued<S, B>>>),
     Working {
@@ -76,7 +77,7 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     }
 
     pub(super) fn denied(denied: Denied, answering: Answering) -> Self {
-        Self { state: State::Denied(Box::new(denied)), answering }
+        Self { state: State::Denied(denied), answering }
     }
 
     pub(super) fn waiting(
@@ -116,7 +117,7 @@ where
             let Queued { mut inner, request, .. } = *queued;
             let state = match turn {
                 Ok(entered) => State::Working { work: inner.call(request), entered: Some(entered) },
-                Err(denied) => State::Denied(Box::new(denied)),
+                Err(denied) => State::Denied(denied),
             };
             this.state.set(state);
         }

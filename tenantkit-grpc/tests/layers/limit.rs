@@ -72,7 +72,8 @@ fn slow_service(
         Response = Response<TenantBody<tenantkit_grpc::limit::LimitBody<Slow>>>,
         Error = Infallible,
         Future: Send,
-    > + Clone + use<>,
+    > + Clone
+    + use<>,
     Frames,
 ) {
     let frames = Frames::default();
