@@ -39,7 +39,6 @@ pub struct ResponseFuture<S: Service<Request<B>>, B> {
 }
 
 #[pin_project(project = StateProjection)]
-#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
 enum State<S: Service<Request<B>>, B> {
     Denied(Denied),
     /// Empty once it is over.
