@@ -83,6 +83,31 @@ pub fn grpcurl() -> Result<PathBuf, Error> {
     }
 }
 
+/// `k6`: the one that `TENANTKIT_K6` names, or the one on `PATH`, or else one built with Go, which takes
+/// minutes.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is no Go either, [`Error::Failed`] when it could not build it.
+pub fn k6() -> Result<PathBuf, Error> {
+    match named("TENANTKIT_K6").or_else(|| on_path("k6")) {
+        Some(found) => Ok(found),
+        None => go_install("go.k6.io/k6@v1.8.1"),
+    }
+}
+
+/// A Chromium: the one that `TENANTKIT_CHROMIUM` names, or Debian's.
+///
+/// # Errors
+///
+/// As [`apt`].
+pub fn chromium() -> Result<PathBuf, Error> {
+    match named("TENANTKIT_CHROMIUM") {
+        Some(found) => Ok(found),
+        None => apt("chromium", "chromium"),
+    }
+}
+
 /// A Python with `grpcio` and `grpcio-tools`: the one that `TENANTKIT_PYTHON` names, or else one
 /// in an environment of its own.
 ///
