@@ -33,6 +33,8 @@ const PATIENCE: u64 = 1_000_000_000;
 /// How many keys a shard has on average when all the keys are there.
 const PER_SHARD: usize = 4_096;
 const MAX_SHARDS: usize = 1 << 16;
+/// How many keys a rebuilt table has room for at least; one in the model, which is small.
+const LEAST_ROOM: usize = if cfg!(tenantkit_loom) { 1 } else { 16 };
 
 /// What is there of a key.
 #[derive(Debug, Clone, Copy)]
@@ -251,7 +253,7 @@ impl<K: Hash + Eq + Clone> Shard<K> {
             None => true,
         });
         // An eighth more: small enough for memory, large enough that an insert pays for few moves.
-        let room = (stands.len() + (stands.len() / 8).max(16)).min(MAX_KEYS);
+        let room = (stands.len() + (stands.len() / 8).max(LEAST_ROOM)).min(MAX_KEYS);
         let new = Table::new(room, floor);
         for (key, word) in &stands {
             // There is a slot for each: `stands` is no longer than `old`, and `room` no shorter.
@@ -300,3 +302,6 @@ impl Count {
 fn is_over(idle: &impl IdleSince, word: u128, now: u64) -> Option<u64> {
     idle.idle_since(word).filter(|since| since.saturating_add(SLACK) <= now)
 }
+
+#[cfg(all(test, tenantkit_loom))]
+mod loom;
