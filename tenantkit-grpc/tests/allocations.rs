@@ -11,9 +11,10 @@ use axum::body::Body;
 use http::{Request, Response};
 use tenantkit_core::{Inbound, Source};
 use tenantkit_grpc::TenantClientLayer;
+use tenantkit_limit::quota::Cost;
 use tower::{Layer, Service, service_fn};
 
-use stacks::{NOTHING, Setup, bare, begin, send, streaming};
+use stacks::{NOTHING, ONE, PLENTY, Setup, bare, begin, send, streaming};
 
 /// The allocations of one request, after a few that warm it up.
 fn count<S, B>(setup: &Setup, mut service: S) -> u64
@@ -47,6 +48,23 @@ fn a_tenants_request_allocates_little_more_than_anybodys() {
     assert!(around <= 3, "{around} around the router");
     // That it counts at all.
     assert!(nothing >= 1 && count(&setup, NOTHING.layer(bare())) == base);
+}
+
+#[test]
+fn a_limit_refuses_and_lets_in_without_an_allocation() {
+    let setup = Setup::new();
+    let listener = setup.authority.listener().admit(Source::TxnToken);
+    let inbound = setup.request();
+    let context = listener.identify(Inbound::new(inbound.headers())).unwrap();
+    let (plenty, one) = (setup.limits(PLENTY), setup.limits(ONE));
+    let enter = || drop(plenty.try_enter(&context, Cost::ONE).unwrap());
+    enter();
+    let entered = allocation_counter::measure(enter).count_total;
+    let refuse = || drop(one.try_enter(&context, Cost::ONE).unwrap_err());
+    drop(one.try_enter(&context, Cost::ONE).unwrap());
+    let refused = allocation_counter::measure(refuse).count_total;
+    println!("entered: {entered}, refused: {refused}");
+    assert_eq!((entered, refused), (0, 0));
 }
 
 #[test]

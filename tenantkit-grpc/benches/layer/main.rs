@@ -15,11 +15,11 @@ use axum::body::Body;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
 use tenantkit_core::{Inbound, Source, TenantContext};
-use tenantkit_grpc::TenantClientLayer;
+use tenantkit_grpc::{TenantClientLayer, limit::LimitLayer};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service, service_fn};
 
-use stacks::{NOTHING, Setup, bare, begin, frame, send, streaming};
+use stacks::{NOTHING, ONE, PLENTY, Setup, answer, bare, begin, frame, send, streaming};
 
 /// A few requests at a time: criterion's own batches are megabytes of them, and time the memory.
 const BATCH: BatchSize = BatchSize::NumIterations(16);
@@ -42,6 +42,36 @@ fn server(criterion: &mut Criterion) {
     time(criterion, "server/tenant-through-router", &setup, bare().layer(setup.layer()));
     time(criterion, "server/nothing-around-router", &setup, NOTHING.layer(bare()));
     time(criterion, "server/tenant-around-router", &setup, setup.layer().layer(bare()));
+}
+
+/// All limits at once, in the tenant's layer; and a request that they refuse, from its cached token to
+/// the answer. `NOTHING` stands where the limits do, so that the difference is theirs.
+fn limits(criterion: &mut Criterion) {
+    let setup = Setup::new();
+    let tenant = || setup.layer();
+    time(criterion, "limit/none", &setup, bare().layer(NOTHING).layer(tenant()));
+    let plenty = LimitLayer::new(setup.limits(PLENTY));
+    time(criterion, "limit/all", &setup, bare().layer(plenty.clone()).layer(tenant()));
+    time(criterion, "limit/all-told", &setup, bare().layer(plenty.tell_standing()).layer(tenant()));
+
+    let one = LimitLayer::new(setup.limits(ONE));
+    let mut through = bare().layer(one.clone()).layer(tenant());
+    let mut around = tenant().layer(one.layer(bare()));
+    send(&mut through, setup.request());
+    criterion.bench_function("limit/refused-through-router", |bencher| {
+        bencher.iter_batched(|| setup.request(), |it| refused(&mut through, it), BATCH);
+    });
+    criterion.bench_function("limit/refused-around-router", |bencher| {
+        bencher.iter_batched(|| setup.request(), |it| refused(&mut around, it), BATCH);
+    });
+}
+
+/// Sends one request that is refused for its rate.
+fn refused<S, B>(service: &mut S, request: Request<Body>)
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: std::fmt::Debug>,
+{
+    assert_eq!(answer(service, request).status(), 429);
 }
 
 /// A stream, on a runtime that has its turn in the middle and at the end: it polls the task that
@@ -115,5 +145,5 @@ fn client(criterion: &mut Criterion) {
         .unwrap();
 }
 
-criterion_group!(benches, server, streams, client);
+criterion_group!(benches, server, limits, streams, client);
 criterion_main!(benches);

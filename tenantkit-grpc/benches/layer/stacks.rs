@@ -17,6 +17,13 @@ use tenantkit_core::{
     test_util::MemorySink,
 };
 use tenantkit_grpc::TenantLayer;
+use tenantkit_limit::{
+    admission::Admission,
+    concurrency::Limit,
+    limits::{Limits, ResourceLimits},
+    policy::{Allowance, LimitPolicy},
+    quota::Quota,
+};
 use tower::{Layer, Service};
 
 /// An authority, and a token that it admits.
@@ -57,6 +64,22 @@ impl Setup {
     }
 
     /// A request with a token, whether or not a layer reads it.
+    /// All limits at once: by rate, by what the tenant has under way, by what all have, by queueing.
+    pub(crate) fn limits(&self, rate: Quota) -> ResourceLimits {
+        let each = Allowance::unlimited().rate(rate).in_flight(64);
+        let tiers = TierSet::METALS;
+        let policy = tiers.iter().fold(LimitPolicy::builder(tiers), |policy, tier| {
+            policy.tier("documents", tier.as_str(), each)
+        });
+        let admission = Admission::builder(tiers).clock(SystemClock::new()).build().unwrap();
+        let limits = Limits::builder(&self.authority, policy.build().unwrap())
+            .concurrency(|limiter| limiter.global(Limit::fixed(512)))
+            .admission(admission)
+            .build()
+            .unwrap();
+        limits.resource("documents").unwrap()
+    }
+
     pub(crate) fn request(&self) -> Request<Body> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = http::Uri::from_static("/v1/documents");
@@ -64,6 +87,11 @@ impl Setup {
         request
     }
 }
+
+/// More than a bench can take.
+pub(crate) const PLENTY: Quota = Quota::per_second(5_000_000).and_per_minute(200_000_000).declare();
+/// One, which is taken before the bench begins.
+pub(crate) const ONE: Quota = Quota::per_minute(1).and_per_day(100).declare();
 
 /// The route that everything is compared with.
 pub(crate) fn bare() -> Router {
@@ -127,13 +155,21 @@ pub(crate) fn begin<S, B>(service: &mut S, request: Request<Body>) -> B
 where
     S: Service<Request<Body>, Response = Response<B>, Error: std::fmt::Debug>,
 {
+    let answer = answer(service, request);
+    assert_eq!(answer.status(), 200);
+    answer.into_body()
+}
+
+/// Sends one request that is answered at once.
+pub(crate) fn answer<S, B>(service: &mut S, request: Request<Body>) -> Response<B>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: std::fmt::Debug>,
+{
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());
     let answer = pin!(service.call(request));
     let Poll::Ready(answer) = answer.poll(&mut cx) else { panic!("it waits") };
-    let answer = answer.unwrap();
-    assert_eq!(answer.status(), 200);
-    answer.into_body()
+    answer.unwrap()
 }
 
 pub(crate) fn frame<B: http_body::Body>(
