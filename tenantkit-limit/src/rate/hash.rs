@@ -7,7 +7,7 @@ use foldhash::quality::{FoldHasher, SeedableRandomState};
 ///
 /// It is fast and not cryptographic. Somebody who chooses ids and finds some that collide can at worst
 /// fill one shard: then that shard's newcomers share the overflow quota, and a lookup in it walks at
-/// most its 16,384 keys. Where even that is too much, give the limiter a [`RandomState`].
+/// most its 8,192 keys. Where even that is too much, give the limiter a [`RandomState`].
 #[derive(Clone)]
 pub struct Keyed(SeedableRandomState);
 

@@ -31,7 +31,7 @@ pub(crate) const SLACK: u64 = 2_000_000_000;
 /// A shard of which nothing could be forgotten is not tried again before, in nanoseconds.
 const PATIENCE: u64 = 1_000_000_000;
 /// How many keys a shard has on average when all the keys are there.
-const PER_SHARD: usize = 4_096;
+const PER_SHARD: usize = 2_048;
 const MAX_SHARDS: usize = 1 << 16;
 /// How many keys a rebuilt table has room for at least; one in the model, which is small.
 const LEAST_ROOM: usize = if cfg!(tenantkit_loom) { 1 } else { 16 };

@@ -23,7 +23,7 @@ use super::{
 
 /// The largest number of keys, which bounds what a rebuild moves and how far a search goes, also when
 /// somebody finds keys whose hashes collide.
-pub(crate) const MAX_KEYS: usize = 16_384;
+pub(crate) const MAX_KEYS: usize = 8_192;
 const LANES: usize = 8;
 
 /// A table of fixed capacity.
