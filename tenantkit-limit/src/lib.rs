@@ -8,4 +8,6 @@ pub mod policy;
 pub mod quota;
 pub mod rate;
 pub mod retry;
+#[cfg(feature = "redis")]
+pub mod shared;
 mod window;

@@ -36,6 +36,7 @@
 
 mod builder;
 mod entered;
+mod rates;
 mod rules;
 
 use std::{fmt, sync::Arc};
@@ -48,14 +49,17 @@ use crate::{
     concurrency::{Acquire, Cap, ConcurrencyLimiter, Permit, Resource},
     policy::LimitPolicy,
     quota::Cost,
-    rate::{Decision, Denial, Plan, RateLimiter},
+    rate::Denial,
 };
 
-use self::rules::{Rule, Rules};
 pub use self::{
     builder::{InvalidLimits, LimitsBuilder},
-    entered::{Denied, Entered, Standings},
+    entered::{Basis, Denied, Entered, Standings},
     rules::CannotReplace,
+};
+use self::{
+    rates::{Decided, Rates},
+    rules::{Rule, Rules},
 };
 
 /// What rates are counted by. Identity is exact.
@@ -70,7 +74,7 @@ pub struct Limits {
 struct Shared {
     authority: Authority,
     rules: ArcSwap<Rules>,
-    rates: RateLimiter<RateKey>,
+    rates: Rates,
     permits: ConcurrencyLimiter,
     admission: Option<Admission>,
 }
@@ -200,12 +204,12 @@ impl ResourceLimits {
         let shared = self.shared();
         let rules = shared.rules.load();
         let tenant = context.tenant();
-        let Some(Rule { plan: Some(plan), .. }) = rules.rule(self.resource, tenant, context.tier())
+        let Some(Rule { rate: Some(rate), .. }) = rules.rule(self.resource, tenant, context.tier())
         else {
             return Standings::NONE;
         };
         let now = shared.authority.clock().monotonic();
-        Standings::of(plan, &shared.rates.peek(&(*tenant, self.resource), plan, Cost::ONE, now))
+        shared.rates.standings(&(*tenant, self.resource), rate, now)
     }
 
     fn ask(&self, context: &TenantContext, cost: Cost) -> Result<Asked, Denied> {
@@ -218,11 +222,11 @@ impl ResourceLimits {
             .ok_or(Refusal::new(Reason::UnknownTier, Door::Permit))?;
         let cap = Cap::new(self.resource, rule.in_flight);
         let asked = Asked { door: self.clone(), tenant, tier, cap, cost };
-        if let Some(plan) = &rule.plan {
+        if let Some(rate) = &rule.rate {
             let now = shared.authority.clock().monotonic();
-            let seen = shared.rates.peek(&asked.key(), plan, cost, now);
-            if let Some(denial) = seen.denial() {
-                return Err(denied(plan, &seen, denial));
+            let seen = shared.rates.peek(&asked.key(), rate, cost, now);
+            if let Err(denial) = seen.taken {
+                return Err(denied(denial, seen.standings));
             }
         }
         Ok(asked)
@@ -258,16 +262,15 @@ impl Asked {
         let rule = rules
             .rule(self.door.resource, &self.tenant, self.tier)
             .ok_or(Refusal::new(Reason::UnknownTier, Door::Permit))?;
-        let Some(plan) = &rule.plan else {
+        let Some(rate) = &rule.rate else {
             return Ok(Entered::new(self.door, self.tenant, permit, None, Standings::NONE));
         };
         let now = shared.authority.clock().monotonic();
-        let decision = shared.rates.check(&self.key(), plan, self.cost, now);
-        if let Some(denial) = decision.denial() {
-            return Err(denied(plan, &decision, denial));
+        let Decided { taken, standings } = shared.rates.take(&self.key(), rate, self.cost, now);
+        match taken {
+            Ok(charge) => Ok(Entered::new(self.door, self.tenant, permit, charge, standings)),
+            Err(denial) => Err(denied(denial, standings)),
         }
-        let (charge, standings) = (decision.charge(), Standings::of(plan, &decision));
-        Ok(Entered::new(self.door, self.tenant, permit, charge, standings))
     }
 
     const fn key(&self) -> RateKey {
@@ -275,14 +278,14 @@ impl Asked {
     }
 }
 
-fn denied(plan: &Plan, decision: &Decision<'_>, denial: Denial) -> Denied {
+fn denied(denial: Denial, standings: Standings) -> Denied {
     let refusal = match denial {
         Denial::Exhausted { retry_after, .. } => {
             Refusal::new(Reason::RateExceeded, Door::Permit).retry_after(retry_after)
         }
         _ => Refusal::new(Reason::CostTooLarge, Door::Permit),
     };
-    Denied::new(refusal, Standings::of(plan, decision))
+    Denied::new(refusal, standings)
 }
 
 /// A place in the line for room in the process.

@@ -5,12 +5,17 @@ use std::{fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use tenantkit_core::Authority;
 
-use super::{Limits, Shared, rules::Rules};
+use super::{
+    Limits, Shared,
+    rates::{InvalidRate, Rates},
+    rules::Rules,
+};
 use crate::{
     admission::Admission,
     concurrency::{self, ConcurrencyLimiter, InvalidLimit},
     policy::LimitPolicy,
-    rate::{RateLimiter, TooManyPlans},
+    quota::QuotaError,
+    rate::TooManyPlans,
 };
 
 /// Makes [`Limits`].
@@ -21,6 +26,8 @@ pub struct LimitsBuilder {
     concurrency: concurrency::Builder,
     admission: Option<Admission>,
     most_rates: usize,
+    #[cfg(feature = "redis")]
+    shared: Option<crate::shared::SharedRates>,
 }
 
 impl LimitsBuilder {
@@ -31,6 +38,8 @@ impl LimitsBuilder {
             concurrency: ConcurrencyLimiter::builder().clock(Arc::clone(authority.clock())),
             admission: None,
             most_rates: 1_000_000,
+            #[cfg(feature = "redis")]
+            shared: None,
         }
     }
 
@@ -57,6 +66,13 @@ impl LimitsBuilder {
         self
     }
 
+    /// Counts rates together with other processes. Alone if nothing is said.
+    #[cfg(feature = "redis")]
+    pub fn shared(mut self, rates: crate::shared::SharedRates) -> Self {
+        self.shared = Some(rates);
+        self
+    }
+
     /// The limits.
     ///
     /// # Errors
@@ -64,11 +80,22 @@ impl LimitsBuilder {
     /// When the policy is for other tiers than the authority's, the shared limit is none, or there are
     /// too many different quotas.
     pub fn build(self) -> Result<Limits, InvalidLimits> {
-        let Self { authority, policy, concurrency, admission, most_rates } = self;
+        let Self { authority, policy, concurrency, admission, most_rates, .. } = self;
         if policy.tiers() != authority.tiers() {
             return Err(InvalidLimits::Tiers);
         }
-        let rates = RateLimiter::new(most_rates);
+        #[cfg(feature = "redis")]
+        if let Some(shared) = &self.shared {
+            let names = policy.resources().map(Box::from).collect();
+            if !shared.bind(authority.clock(), names) {
+                return Err(InvalidLimits::SharedTwice);
+            }
+        }
+        let rates = Rates::new(
+            most_rates,
+            #[cfg(feature = "redis")]
+            self.shared,
+        );
         let rules = Rules::of(policy, &rates, authority.clock().monotonic())?;
         let (rules, permits) = (ArcSwap::from_pointee(rules), concurrency.build()?);
         Ok(Limits { shared: Arc::new(Shared { authority, rules, rates, permits, admission }) })
@@ -98,4 +125,19 @@ pub enum InvalidLimits {
     /// Too many different quotas.
     #[error(transparent)]
     TooManyPlans(#[from] TooManyPlans),
+    /// A quota of which a process cannot have a safe share.
+    #[error("one process' share of a quota: {0}")]
+    SafeShare(#[source] QuotaError),
+    /// Shared rates that other limits have already.
+    #[error("the shared rates are those of other limits: build a second one")]
+    SharedTwice,
+}
+
+impl From<InvalidRate> for InvalidLimits {
+    fn from(invalid: InvalidRate) -> Self {
+        match invalid {
+            InvalidRate::TooManyPlans(many) => Self::TooManyPlans(many),
+            InvalidRate::SafeShare(quota) => Self::SafeShare(quota),
+        }
+    }
 }

@@ -4,11 +4,11 @@ use std::{fmt, time::Duration};
 
 use tenantkit_core::{Refusal, TenantId};
 
-use super::ResourceLimits;
+use super::{ResourceLimits, rates::Charge};
 use crate::{
     concurrency::{Outcome, Permit},
     quota::Quota,
-    rate::{Charge, Decision, Plan, Standing},
+    rate::{Decision, Plan, Standing},
 };
 
 /// Work under way. Hold it until the work has ended, which is when the response's body has.
@@ -103,20 +103,47 @@ impl From<Denied> for Refusal {
 pub struct Standings {
     plan: Option<Plan>,
     /// What remains, and in how long all of it is there again.
-    each: [(u32, Duration); Quota::MAX_WINDOWS],
+    each: Each,
+    basis: Basis,
+}
+
+type Each = [(u32, Duration); Quota::MAX_WINDOWS];
+
+/// Whose rate it is that a tenant stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Basis {
+    /// That of this process alone.
+    Process,
+    /// That of all processes which share it.
+    Together,
+    /// The part of this process, because they do not hear of each other now.
+    SafeShare,
 }
 
 impl Standings {
     /// In none.
     pub(super) const NONE: Self =
-        Self { plan: None, each: [(0, Duration::ZERO); Quota::MAX_WINDOWS] };
+        Self { plan: None, each: [(0, Duration::ZERO); Quota::MAX_WINDOWS], basis: Basis::Process };
 
-    pub(super) fn of(plan: &Plan, decision: &Decision<'_>) -> Self {
-        let mut standings = Self { plan: Some(plan.clone()), ..Self::NONE };
+    pub(super) fn of(plan: &Plan, decision: &Decision<'_>, basis: Basis) -> Self {
+        let mut standings = Self { plan: Some(plan.clone()), basis, ..Self::NONE };
         for (place, standing) in standings.each.iter_mut().zip(decision.standings()) {
             *place = (standing.remaining, standing.full_after);
         }
         standings
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn known(plan: &Plan, each: Each, basis: Basis) -> Self {
+        Self { plan: Some(plan.clone()), each, basis }
+    }
+
+    /// Whose rate it is. Where processes share their rates and do not hear of each other now, the
+    /// windows are those of the safe share.
+    #[must_use]
+    pub const fn basis(&self) -> Basis {
+        self.basis
     }
 
     /// Each of them.

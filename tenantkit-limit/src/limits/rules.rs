@@ -4,11 +4,12 @@ use std::{collections::HashMap, hash::RandomState, time::Duration};
 
 use tenantkit_core::{TenantId, Tier, TierSet};
 
-use super::RateKey;
+use super::rates::{InvalidRate, Rate, Rates};
 use crate::{
     concurrency::Resource,
     policy::{Allowance, LimitPolicy, ResourcePolicy},
-    rate::{Plan, RateLimiter, TooManyPlans},
+    quota::QuotaError,
+    rate::TooManyPlans,
 };
 
 pub(super) struct Rules {
@@ -25,16 +26,16 @@ struct ResourceRules {
 }
 
 pub(super) struct Rule {
-    pub(super) plan: Option<Plan>,
+    pub(super) rate: Option<Rate>,
     pub(super) in_flight: u32,
 }
 
 impl Rules {
     pub(super) fn of(
         policy: LimitPolicy,
-        rates: &RateLimiter<RateKey>,
+        rates: &Rates,
         now: Duration,
-    ) -> Result<Self, TooManyPlans> {
+    ) -> Result<Self, InvalidRate> {
         let tiers = policy.tiers();
         let rules = |(name, resource)| ResourceRules::of(name, resource, rates, now);
         let resources = policy.into_resources().into_iter().map(rules).collect::<Result<_, _>>()?;
@@ -45,7 +46,7 @@ impl Rules {
     pub(super) fn succeed(
         &self,
         policy: LimitPolicy,
-        rates: &RateLimiter<RateKey>,
+        rates: &Rates,
         now: Duration,
     ) -> Result<Self, CannotReplace> {
         if policy.tiers() != self.tiers {
@@ -81,15 +82,15 @@ impl ResourceRules {
     fn of(
         name: Box<str>,
         resource: ResourcePolicy,
-        rates: &RateLimiter<RateKey>,
+        rates: &Rates,
         now: Duration,
-    ) -> Result<Self, TooManyPlans> {
-        let rule = |Allowance { rate, in_flight }: Allowance| {
-            let plan = rate.map(|quota| rates.plan(&quota, now)).transpose()?;
-            Ok(Rule { plan, in_flight: in_flight.unwrap_or(u32::MAX) })
+    ) -> Result<Self, InvalidRate> {
+        let rule = |Allowance { rate, in_flight }: Allowance| -> Result<Rule, InvalidRate> {
+            let rate = rate.map(|quota| rates.rate(&quota, now)).transpose()?;
+            Ok(Rule { rate, in_flight: in_flight.unwrap_or(u32::MAX) })
         };
         let tiers = resource.tiers.into_iter().map(rule).collect::<Result<_, _>>()?;
-        let own = |(tenant, allowance)| Ok((tenant, rule(allowance)?));
+        let own = |(tenant, allowance)| Ok::<_, InvalidRate>((tenant, rule(allowance)?));
         let tenants = resource.tenants.into_iter().map(own).collect::<Result<_, _>>()?;
         Ok(Self { name, tiers, tenants })
     }
@@ -108,4 +109,16 @@ pub enum CannotReplace {
     /// It has too many different quotas.
     #[error(transparent)]
     TooManyPlans(#[from] TooManyPlans),
+    /// A quota of which a process cannot have a safe share.
+    #[error("one process' share of a quota: {0}")]
+    SafeShare(#[source] QuotaError),
+}
+
+impl From<InvalidRate> for CannotReplace {
+    fn from(invalid: InvalidRate) -> Self {
+        match invalid {
+            InvalidRate::TooManyPlans(many) => Self::TooManyPlans(many),
+            InvalidRate::SafeShare(quota) => Self::SafeShare(quota),
+        }
+    }
 }

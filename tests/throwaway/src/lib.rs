@@ -35,6 +35,7 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod proxy;
+mod redis;
 pub mod tools;
 
 pub use database::Database;
@@ -45,3 +46,4 @@ pub use pgbouncer::PgBouncer;
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresVersion};
 pub use proxy::Proxy;
+pub use redis::Redis;
