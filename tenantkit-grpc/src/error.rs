@@ -18,6 +18,9 @@ pub enum ClientError {
     /// It was refused here, and nothing was sent. Over gRPC it is a local status instead.
     #[error("the call was not made: {0}")]
     Refused(#[source] Refusal),
+    /// Its deadline had passed, and nothing was sent. Over gRPC it is a local status instead.
+    #[error("the call was not made: its deadline had passed")]
+    DeadlineExceeded,
     /// The client below failed.
     #[error("the call failed")]
     Inner(#[source] BoxError),
@@ -29,7 +32,7 @@ impl ClientError {
     pub const fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused(refusal) => Some(*refusal),
-            Self::Inner(_) => None,
+            Self::DeadlineExceeded | Self::Inner(_) => None,
         }
     }
 

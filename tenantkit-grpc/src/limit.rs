@@ -40,15 +40,24 @@
 //!
 //! Inside [`TenantLayer`](crate::TenantLayer), because it asks who is calling; a request that no tenant
 //! layer has let in is refused. A permit is held until the body of the answer has ended or is dropped.
+//!
+//! What goes out is in [`client`].
 
+mod ambient;
 mod body;
+pub mod client;
 mod deadline;
 mod future;
 mod headers;
+mod idempotency;
 mod layer;
 mod service;
 
 pub use self::{
-    body::LimitBody, deadline::Deadline, future::ResponseFuture, layer::LimitLayer,
+    body::LimitBody,
+    deadline::Deadline,
+    future::ResponseFuture,
+    idempotency::{IdempotencyKey, IdempotencyKeyError, InvalidIdempotencyKey},
+    layer::LimitLayer,
     service::LimitService,
 };

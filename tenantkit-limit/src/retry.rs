@@ -15,10 +15,10 @@
 //!
 //! // A call is made, and fails.
 //! let mut attempts = policy.first(&budget, &"acme");
-//! let wait = attempts.again(&budget, &"acme", None)?;
+//! let wait = attempts.again(&budget, &"acme", None, None)?;
 //! assert!(wait <= Duration::from_millis(100));
 //! // It fails again. The reserve is spent, and 20% of one call is not a retry.
-//! assert_eq!(attempts.again(&budget, &"acme", None), Err(GiveUp::BudgetSpent));
+//! assert_eq!(attempts.again(&budget, &"acme", None, None), Err(GiveUp::BudgetSpent));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -120,6 +120,7 @@ impl Attempts {
 
     /// Asks to make the call again, and takes it from the tenant's budget. `told` is what the other side
     /// said that it wants waited (`Retry-After`, `RetryInfo`): it is honoured, and never undercut.
+    /// `remaining` is how long the caller still waits, where that has an end.
     ///
     /// # Errors
     ///
@@ -129,13 +130,19 @@ impl Attempts {
         budget: &RetryBudget<K>,
         tenant: &K,
         told: Option<Duration>,
+        remaining: Option<Duration>,
     ) -> Result<Duration, GiveUp> {
-        if self.made >= self.policy.max_attempts {
+        let RetryPolicy { max_attempts, max_wait, backoff } = self.policy;
+        if self.made >= max_attempts {
             return Err(GiveUp::AttemptsSpent);
         }
-        let wait = self.policy.backoff.wait(self.made, told);
-        if wait > self.policy.max_wait {
+        if told.is_some_and(|told| told > max_wait) {
             return Err(GiveUp::WaitTooLong);
+        }
+        // The jitter on top of what one is told is no reason to give up.
+        let wait = backoff.wait(self.made, told).min(max_wait);
+        if remaining.is_some_and(|remaining| wait >= remaining) {
+            return Err(GiveUp::DeadlineTooNear);
         }
         if !budget.retry(tenant) {
             return Err(GiveUp::BudgetSpent);
@@ -155,6 +162,9 @@ pub enum GiveUp {
     /// The other side wants more waiting than the call is worth.
     #[error("the wait would be too long")]
     WaitTooLong,
+    /// The caller will have given up by then.
+    #[error("the caller will have given up by then")]
+    DeadlineTooNear,
     /// The tenant has retried as much as its calls allow.
     #[error("the tenant's budget of retries is spent")]
     BudgetSpent,

@@ -14,7 +14,7 @@ use pin_project::pin_project;
 pub struct ClientBody<B>(#[pin] Option<B>);
 
 impl<B> ClientBody<B> {
-    pub(super) const fn new(body: B) -> Self {
+    pub(crate) const fn new(body: B) -> Self {
         Self(Some(body))
     }
 

@@ -12,6 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use tenantkit_limit::{concurrency::Outcome, limits::Entered};
 
+use super::{Deadline, ambient};
+
 /// The body of an answer that came through a [`LimitService`](super::LimitService). The permit is given
 /// back when it has ended, has failed or is dropped, whichever is first.
 ///
@@ -33,6 +35,7 @@ enum State<B> {
         // After the body, which is dropped first.
         entered: Option<Entered>,
         outcome: Outcome,
+        deadline: Option<Deadline>,
     },
 }
 
@@ -43,7 +46,11 @@ impl<B> LimitBody<B> {
 }
 
 impl<B: Body> LimitBody<B> {
-    pub(super) fn working(answer: Response<B>, entered: Entered) -> Response<Self> {
+    pub(super) fn working(
+        answer: Response<B>,
+        entered: Entered,
+        deadline: Option<Deadline>,
+    ) -> Response<Self> {
         let outcome = outcome(answer.status(), answer.headers());
         answer.map(|body| {
             // What has no frames may never be polled.
@@ -53,7 +60,7 @@ impl<B: Body> LimitBody<B> {
             } else {
                 Some(entered)
             };
-            Self(State::Working { body, entered, outcome })
+            Self(State::Working { body, entered, outcome, deadline })
         })
     }
 }
@@ -84,14 +91,16 @@ impl<B: Body<Data: From<Bytes>>> Body for LimitBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let (mut body, entered, outcome) = match self.project().0.project() {
+        let (mut body, entered, outcome, deadline) = match self.project().0.project() {
             StateProjection::Empty => return Poll::Ready(None),
             StateProjection::Text(text) => {
                 return Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into()))));
             }
-            StateProjection::Working { body, entered, outcome } => (body, entered, outcome),
+            StateProjection::Working { body, entered, outcome, deadline } => {
+                (body, entered, outcome, *deadline)
+            }
         };
-        let frame = ready!(body.as_mut().poll_frame(cx));
+        let frame = ready!(ambient::within(deadline, || body.as_mut().poll_frame(cx)));
         let ended = match &frame {
             None => Some(*outcome),
             Some(Err(_)) => Some(Outcome::Ignored),

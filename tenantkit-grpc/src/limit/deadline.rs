@@ -1,14 +1,22 @@
 //! [`Deadline`]: when the caller gives up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
+// A paused clock pauses deadlines as well.
+use tokio::time::Instant;
+
+use super::ambient;
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
-/// When the caller gives up. [`LimitLayer`](super::LimitLayer) reads it from `grpc-timeout` and puts it
-/// into the request's extensions; a call made for that request carries it on when it is put into the
-/// call's extensions.
+/// When the caller gives up.
+///
+/// [`LimitLayer`](super::LimitLayer) reads it from `grpc-timeout`, puts it into the request's extensions,
+/// and keeps it at hand while handler and body are polled: a call that is made meanwhile through a
+/// [`DeadlineLayer`](super::client::DeadlineLayer) or a [`RetryLayer`](super::client::RetryLayer) goes
+/// out with what remains of it. A task that is spawned does not have it: there, put it into the
+/// extensions of the call, as for a deadline of your own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(Instant);
 
@@ -19,10 +27,21 @@ impl Deadline {
         Instant::now().checked_add(timeout).map(Self)
     }
 
+    /// That of the request that is being worked for, if it has one.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        ambient::current()
+    }
+
     /// How long until then; zero once it is over.
     #[must_use]
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// The sooner of two.
+    pub(super) fn sooner(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        one.into_iter().chain(other).min_by_key(|deadline| deadline.0)
     }
 
     /// What the caller said, where it said it in the form of the gRPC protocol over HTTP/2 (`Timeout`).
@@ -50,9 +69,41 @@ fn parse(value: &HeaderValue) -> Option<Duration> {
     })
 }
 
+/// In the finest unit that has room for it, rounded down: never longer than it is.
+pub(super) fn write(timeout: Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    let units = [
+        ('n', timeout.as_nanos()),
+        ('u', timeout.as_micros()),
+        ('m', timeout.as_millis()),
+        ('S', timeout.as_secs().into()),
+        ('M', (timeout.as_secs() / 60).into()),
+    ];
+    let fits = units.into_iter().find(|(_, number)| *number <= MOST);
+    let (unit, number) = fits.unwrap_or(('H', MOST.min((timeout.as_secs() / 3_600).into())));
+    format!("{number}{unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timeout_is_written_as_it_is_read_and_never_longer() {
+        for (timeout, written) in [
+            (Duration::from_nanos(1), "1n"),
+            (Duration::from_nanos(99_999_999), "99999999n"),
+            (Duration::from_nanos(100_000_999), "100000u"),
+            (Duration::from_secs(99), "99000000u"),
+            (Duration::from_secs(100), "100000m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (Duration::from_secs(100_000_000), "1666666M"),
+            (Duration::MAX, "99999999H"),
+        ] {
+            assert_eq!(write(timeout), written);
+            assert!(parse(&written.parse().unwrap()).unwrap() <= timeout, "{written}");
+        }
+    }
 
     #[test]
     fn a_timeout_is_read_as_the_protocol_writes_it_and_not_guessed() {

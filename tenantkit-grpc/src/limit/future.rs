@@ -15,7 +15,7 @@ use tenantkit_core::{Door, Reason, Refusal};
 use tenantkit_limit::limits::{Denied, Entered, Waiting};
 use tower_service::Service;
 
-use super::{LimitBody, LimitLayer, headers};
+use super::{Deadline, LimitBody, LimitLayer, ambient, headers};
 use crate::{
     protocol::Protocol,
     refusal::{Challenge, grpc_answer, http_answer},
@@ -62,11 +62,17 @@ struct Queued<S, B> {
 pub(super) struct Answering {
     protocol: Protocol,
     tells_standing: bool,
+    deadline: Option<Deadline>,
 }
 
 impl Answering {
-    pub(super) fn to<B>(request: &Request<B>, layer: &LimitLayer) -> Self {
-        Self { protocol: Protocol::asked(request), tells_standing: layer.tells_standing }
+    pub(super) fn to<B>(
+        request: &Request<B>,
+        layer: &LimitLayer,
+        deadline: Option<Deadline>,
+    ) -> Self {
+        let protocol = Protocol::asked(request);
+        Self { protocol, tells_standing: layer.tells_standing, deadline }
     }
 }
 
@@ -109,28 +115,32 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
+        let answering = *this.answering;
         if let StateProjection::Waiting(held) = this.state.as_mut().project() {
             let Some(queued) = held else { panic!("polled after its handler panicked") };
             let turn = ready!(queued.turn.as_mut().poll(cx));
             let Some(queued) = held.take() else { unreachable!("it was there above") };
             let Queued { mut inner, request, .. } = *queued;
             let state = match turn {
-                Ok(entered) => State::Working { work: inner.call(request), entered: Some(entered) },
+                Ok(entered) => {
+                    let work = ambient::within(answering.deadline, || inner.call(request));
+                    State::Working { work, entered: Some(entered) }
+                }
                 Err(denied) => State::Denied(denied),
             };
             this.state.set(state);
         }
-        let answering = *this.answering;
         match this.state.project() {
             StateProjection::Denied(denied) => Poll::Ready(Ok(refuse(denied, answering))),
             StateProjection::Waiting(_) => unreachable!("it went on above"),
             StateProjection::Working { work, entered } => {
-                let mut answer = ready!(work.poll(cx))?;
+                let polled = ambient::within(answering.deadline, || work.poll(cx));
+                let mut answer = ready!(polled)?;
                 let Some(entered) = entered.take() else { panic!("polled after it was ready") };
                 if answering.tells_standing && answering.protocol == Protocol::Http {
                     headers::tell(entered.standings(), answer.headers_mut());
                 }
-                Poll::Ready(Ok(LimitBody::working(answer, entered)))
+                Poll::Ready(Ok(LimitBody::working(answer, entered, answering.deadline)))
             }
         }
     }

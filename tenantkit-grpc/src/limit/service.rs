@@ -15,7 +15,7 @@ use tenantkit_limit::{
 };
 use tower_service::Service;
 
-use super::{Deadline, LimitBody, LimitLayer, ResponseFuture, future::Answering};
+use super::{Deadline, LimitBody, LimitLayer, ResponseFuture, ambient, future::Answering};
 
 /// What a [`LimitLayer`] makes of a service.
 #[derive(Debug, Clone)]
@@ -51,14 +51,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let answering = Answering::to(&request, &self.layer);
         let deadline = Deadline::of(request.headers());
+        let answering = Answering::to(&request, &self.layer, deadline);
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
         match self.begin(&request) {
             Ok(Entry::Entered(entered)) => {
-                ResponseFuture::working(self.inner.call(request), entered, answering)
+                let work = ambient::within(deadline, || self.inner.call(request));
+                ResponseFuture::working(work, entered, answering)
             }
             Ok(Entry::Waits(waiting)) => {
                 let next = self.inner.clone();

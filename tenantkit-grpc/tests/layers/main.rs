@@ -4,11 +4,16 @@
 
 mod body;
 mod client;
+mod client_breaker;
+mod client_deadline;
+mod client_grpc;
+mod client_retry;
 mod forged;
 mod grpc;
 mod limit;
 mod redirect;
 mod refused;
+mod retry_storm;
 mod server;
 mod socket;
 mod span;

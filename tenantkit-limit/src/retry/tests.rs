@@ -47,11 +47,11 @@ fn whoever_gives_up_takes_nothing_from_the_budget() {
     let (budget, _) = budget(RetryBudget::builder().reserve(1));
     let policy = RetryPolicy::builder().max_attempts(2).max_wait(SECOND).build().unwrap();
     let mut attempts = policy.first(&budget, &1);
-    assert_eq!(attempts.again(&budget, &1, Some(SECOND * 2)), Err(GiveUp::WaitTooLong));
-    attempts.again(&budget, &1, None).unwrap();
-    assert_eq!(attempts.again(&budget, &1, None), Err(GiveUp::AttemptsSpent));
+    assert_eq!(attempts.again(&budget, &1, Some(SECOND * 2), None), Err(GiveUp::WaitTooLong));
+    attempts.again(&budget, &1, None, None).unwrap();
+    assert_eq!(attempts.again(&budget, &1, None, None), Err(GiveUp::AttemptsSpent));
     let mut other = policy.first(&budget, &1);
-    assert_eq!(other.again(&budget, &1, None), Err(GiveUp::BudgetSpent));
+    assert_eq!(other.again(&budget, &1, None, None), Err(GiveUp::BudgetSpent));
 }
 
 #[test]
