@@ -1,23 +1,28 @@
-//! The project's own commands: `cargo xtask demo` and `cargo xtask test`.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask isolation` and `cargo xtask test`.
 
 use std::{env, path::Path, process::ExitCode};
 
-mod demo;
 mod features;
 mod fuzz;
+mod load;
 mod servers;
 mod step;
 mod test;
 
+use load::Program;
 use test::Extent;
 
 const USAGE: &str = "\
 cargo xtask demo [--once]    starts Postgres and acmedocs, drives acmedocs over the network as strangers
-                             do, and stays up until Ctrl-C; with --once it ends after the story
+                             do, lets two tenants load it, and stays up until Ctrl-C; with --once it
+                             ends then
+cargo xtask isolation [--quick | --stage 1 | --stage 2]
+                             a heavy and a light tenant on acmedocs, with and without limits: fails where
+                             the light one was not left alone; takes 20 minutes, with --quick one
 cargo xtask test [--quick]   runs everything there is, on real servers; with --quick neither each feature
-                             alone, nor fuzzing, nor the demonstration
+                             alone, nor fuzzing, nor what loads acmedocs
 
-Both take what DATABASE_URL (and for tests DATABASE_URL_18) names instead of starting a Postgres. With CI
+All take what DATABASE_URL (and for tests DATABASE_URL_18) names instead of starting a Postgres. With CI
 set, what is missing is a failure; without, what needs it is skipped, and says so. Only cargo-deny, which
 takes minutes to build, may be missing everywhere.";
 
@@ -31,8 +36,9 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let result = match arguments[..] {
-        ["demo"] => demo::become_it(&[]),
-        ["demo", "--once"] => demo::become_it(&["--once"]),
+        ["demo"] => Program::Demo.become_it(&[]),
+        ["demo", "--once"] => Program::Demo.become_it(&["--once"]),
+        ["isolation", ref arguments @ ..] => Program::Isolation.become_it(arguments),
         ["test"] => test::run(Extent::Everything),
         ["test", "--quick"] => test::run(Extent::Quick),
         ["help" | "--help" | "-h"] => {

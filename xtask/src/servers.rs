@@ -6,6 +6,9 @@ use throwaway::{Error, Postgres, PostgresVersion, tools};
 
 use crate::{Failure, step::say};
 
+/// The variable that leads to what measures the light tenant.
+pub(crate) const K6: &str = "TENANTKIT_K6";
+
 /// The servers, which stop when this is dropped, and the variables that lead tests to them.
 #[derive(Default)]
 pub(crate) struct Servers {
@@ -30,15 +33,23 @@ impl Servers {
                 prepared.postgres.push(postgres);
             }
         }
-        say("PgBouncer and foreign gRPC clients for the tests");
+        say("PgBouncer, foreign gRPC clients, a browser and k6 for the tests");
         need("PgBouncer", tools::apt("pgbouncer", "pgbouncer"))?;
-        for (variable, tool) in
-            [("TENANTKIT_GRPCURL", tools::grpcurl()), ("TENANTKIT_PYTHON", tools::python())]
-        {
+        for (variable, tool) in [
+            ("TENANTKIT_GRPCURL", tools::grpcurl()),
+            ("TENANTKIT_PYTHON", tools::python()),
+            ("TENANTKIT_CHROMIUM", tools::chromium()),
+            (K6, tools::k6()),
+        ] {
             let tool = need(variable, tool)?;
             prepared.variables.extend(tool.map(|tool| (variable, tool.into())));
         }
         Ok(prepared)
+    }
+
+    /// Whether there is what this variable leads to.
+    pub(crate) fn has(&self, variable: &str) -> bool {
+        self.variables.iter().any(|(name, _)| *name == variable)
     }
 
     /// The variables for the environment of the tests.

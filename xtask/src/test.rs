@@ -5,8 +5,9 @@ use std::{path::Path, process::Command, time::Instant};
 use throwaway::tools;
 
 use crate::{
-    Failure, demo, features, fuzz,
-    servers::Servers,
+    Failure, features, fuzz,
+    load::Program,
+    servers::{K6, Servers},
     step::{Step, say},
 };
 
@@ -19,8 +20,8 @@ pub(crate) enum Extent {
     Everything,
 }
 
-/// The lints, the tests and the documentation, and then each feature alone, the fuzz targets and the
-/// demonstration.
+/// The lints, the tests and the documentation, and then each feature alone, the fuzz targets, and what
+/// loads acmedocs, while nothing else runs.
 ///
 /// # Errors
 ///
@@ -43,7 +44,10 @@ pub(crate) fn run(extent: Extent) -> Result<(), Failure> {
             fuzz::briefly()?;
         }
         dependencies()?;
-        demo::step(&servers)?;
+        Program::Demo.step("--once", &servers)?;
+        if servers.has(K6) {
+            Program::Isolation.step("--quick", &servers)?;
+        }
     }
     say(&format!("all of it passed in {:.0} s", started.elapsed().as_secs_f64()));
     Ok(())

@@ -3,7 +3,9 @@
 
 mod edge;
 pub mod issuer;
+pub mod rivals;
 mod setup;
+pub mod show;
 pub mod story;
 mod tell;
 mod world;

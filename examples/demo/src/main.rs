@@ -1,10 +1,10 @@
 //! `cargo xtask demo`: starts a throwaway Postgres and acmedocs, and drives acmedocs over the network
-//! as strangers do, told as a story. Then it stays up until Ctrl-C, with lines to paste; with `--once`
-//! it ends, and fails when a line of the story was not as promised.
+//! as strangers do, told as a story. Then two tenants load it, without limits and with them. It stays up
+//! until Ctrl-C, with lines to paste; with `--once` it ends, and fails when a line was not as promised.
 
 use std::process::ExitCode;
 
-use demo::{Acmedocs, Failed, World, story};
+use demo::{Acmedocs, Failed, Teller, World, show, story};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -24,8 +24,12 @@ async fn run(once: bool) -> Result<ExitCode, Failed> {
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let told = async {
         println!("Starting Postgres, or using the one that DATABASE_URL names, and acmedocs ...");
-        let world = World::start(Acmedocs::Process).await?;
-        let (told, broken) = story::tell(&world).await?;
+        let mut world = World::start(Acmedocs::Process).await?;
+        let mut teller = Teller::default();
+        story::tell(&world, &mut teller).await?;
+        let page = show::show(&mut world, &mut teller).await?;
+        println!("\n  The plots: {}", page.display());
+        let (told, broken) = teller.end();
         println!("\n{told} lines told, {broken} not as promised.");
         if !once {
             world.invite();

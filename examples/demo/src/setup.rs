@@ -13,12 +13,15 @@ pub struct Setup {
     pub(crate) postgres: Option<&'static Postgres>,
     pub(crate) idp_keys: Vec<Value>,
     pub(crate) log: Option<String>,
+    pub(crate) limits: Option<String>,
+    pub(crate) is_direct: bool,
     own_postgres: bool,
     tenants: Vec<String>,
     max_connections: Option<u32>,
 }
 
 /// Where everything is.
+#[derive(Debug)]
 pub(crate) struct Addresses {
     pub(crate) edge: SocketAddr,
     pub(crate) documents: SocketAddr,
@@ -58,6 +61,19 @@ impl Setup {
         self
     }
 
+    /// With limits, by this document.
+    #[must_use]
+    pub fn limits(self, document: &str) -> Self {
+        Self { limits: Some(document.to_owned()), ..self }
+    }
+
+    /// With an acmedocs that talks to Postgres directly: a link that can be made slow costs the
+    /// processor something even while it is not.
+    #[must_use]
+    pub fn without_link(self) -> Self {
+        Self { is_direct: true, ..self }
+    }
+
     /// With an acmedocs that logs what passes `filter`, to a file.
     #[must_use]
     pub fn log(self, filter: &str) -> Self {
@@ -76,8 +92,9 @@ impl Setup {
     /// The configuration of acmedocs.
     pub(crate) fn config(&self, folder: &Path, addresses: &Addresses) -> String {
         let Addresses { edge, documents, serving_url, owner_url } = addresses;
+        let limits = self.limits.as_ref().map_or("", |_| "limits = \"limits.toml\"\n");
         let mut config = format!(
-            r#"trust_domain = "{TRUST_DOMAIN}"
+            r#"{limits}trust_domain = "{TRUST_DOMAIN}"
 txn_keys = "{folder}/services.jwks"
 
 [edge]

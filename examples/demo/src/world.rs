@@ -37,7 +37,7 @@ enum Running {
     /// Ends when we do, however we do.
     Process(Child),
     InProcess {
-        _started: acmedocs::Started,
+        started: Option<acmedocs::Started>,
     },
 }
 
@@ -63,6 +63,8 @@ pub struct World {
     pub serving_role: String,
     /// Its server, where this world has one of its own.
     pub postgres: Option<Postgres>,
+    setup: Setup,
+    addresses: Addresses,
     folder: Folder,
 }
 
@@ -104,36 +106,17 @@ impl World {
         write(&folder, "services.jwks", &json!({ "keys": [services.service_jwk()] }))?;
         write(&folder, "edge.jwk", &services.private_service_jwk())?;
 
-        let (edge_address, documents_address) = (free_address(), free_address());
-        let addresses = Addresses {
-            edge: edge_address,
-            documents: documents_address,
-            serving_url: database.url_through(&link, &serving_role),
-            owner_url: database.url(&owner),
+        let serving_url = match setup.is_direct {
+            true => database.url(&serving_role),
+            false => database.url_through(&link, &serving_role),
         };
-        let config = folder.path().join("acmedocs.toml");
-        fs::write(&config, setup.config(folder.path(), &addresses))?;
-
-        let acmedocs = match acmedocs {
-            Acmedocs::Process => {
-                let mut command = Command::new(acmedocs_binary()?);
-                command.arg(config).envs(setup.log.as_ref().map(|filter| ("RUST_LOG", filter)));
-                let mut leashed = leash(&command);
-                if setup.log.is_some() {
-                    leashed.stderr(File::create(folder.path().join("acmedocs.log"))?);
-                }
-                let leashed = tokio::process::Command::from(leashed).kill_on_drop(true).spawn();
-                Running::Process(leashed?)
-            }
-            Acmedocs::InProcess => {
-                let config = acmedocs::Config::load(&config.to_string_lossy())?;
-                Running::InProcess { _started: acmedocs::start(&config).await? }
-            }
-        };
+        let (edge, documents) = (free_address(), free_address());
+        let addresses = Addresses { edge, documents, serving_url, owner_url: database.url(&owner) };
+        let acmedocs = run(acmedocs, &setup, &addresses, &folder).await?;
         let mut world = Self {
-            edge: Edge::at(edge_address),
-            edge_address,
-            documents_address,
+            edge: Edge::at(edge),
+            edge_address: edge,
+            documents_address: documents,
             idp,
             services,
             acmedocs,
@@ -141,6 +124,8 @@ impl World {
             database,
             serving_role,
             postgres,
+            setup,
+            addresses,
             folder,
         };
         world.wait_until_healthy().await?;
@@ -163,6 +148,32 @@ impl World {
             }
             Running::InProcess { .. } => Err("acmedocs is no process of its own".into()),
         }
+    }
+
+    /// Starts acmedocs anew, at the same addresses and on the same data, with limits by this document or
+    /// without. Requests that are under way are cut off.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub async fn restart(&mut self, limits: Option<&str>) -> Result<(), Failed> {
+        self.setup.limits = limits.map(ToOwned::to_owned);
+        let how = match &mut self.acmedocs {
+            Running::Process(process) => {
+                process.kill().await?;
+                Acmedocs::Process
+            }
+            Running::InProcess { started } => {
+                // Its sockets are closed when its tasks have ended.
+                if let Some(started) = started.take() {
+                    started.stop().await?;
+                }
+                Acmedocs::InProcess
+            }
+        };
+        self.acmedocs = run(how, &self.setup, &self.addresses, &self.folder).await?;
+        self.edge = Edge::at(self.edge_address);
+        self.wait_until_healthy().await
     }
 
     /// The process of acmedocs, where it is one of its own and runs.
@@ -242,6 +253,31 @@ impl World {
         };
         tokio::time::timeout(PATIENCE, healthy).await.map_err(|_| "acmedocs does not answer")?
     }
+}
+
+/// Starts acmedocs, which may not listen yet.
+async fn run(
+    acmedocs: Acmedocs,
+    setup: &Setup,
+    addresses: &Addresses,
+    folder: &Folder,
+) -> Result<Running, Failed> {
+    let config = folder.path().join("acmedocs.toml");
+    fs::write(&config, setup.config(folder.path(), addresses))?;
+    if let Some(limits) = &setup.limits {
+        fs::write(folder.path().join("limits.toml"), limits)?;
+    }
+    if acmedocs == Acmedocs::InProcess {
+        let config = acmedocs::Config::load(&config.to_string_lossy())?;
+        return Ok(Running::InProcess { started: Some(acmedocs::start(&config).await?) });
+    }
+    let mut command = Command::new(acmedocs_binary()?);
+    command.arg(config).envs(setup.log.as_ref().map(|filter| ("RUST_LOG", filter)));
+    let mut leashed = leash(&command);
+    if setup.log.is_some() {
+        leashed.stderr(File::create(folder.path().join("acmedocs.log"))?);
+    }
+    Ok(Running::Process(tokio::process::Command::from(leashed).kill_on_drop(true).spawn()?))
 }
 
 fn write(folder: &Folder, name: &str, content: &serde_json::Value) -> Result<(), Failed> {

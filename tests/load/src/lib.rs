@@ -46,5 +46,5 @@ pub use generator::{Generator, Running, Target};
 pub use live::Live;
 pub use page::Page;
 pub use percentiles::Percentiles;
-pub use rounds::{Asserted, Round, Rounds, Run, Verdict};
+pub use rounds::{Asserted, Broken, Invalid, Round, Rounds, Run, Verdict};
 pub use tokens::Tokens;
