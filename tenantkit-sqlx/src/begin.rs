@@ -13,6 +13,7 @@ use crate::{
     error::is_dead,
     lease::{Home, Lease},
     session::Session,
+    share::Share,
     trail::Trail,
 };
 
@@ -23,33 +24,39 @@ struct OtherScheme;
 /// How long to wait for the reason why there is no connection.
 const WHY: Duration = Duration::from_secs(1);
 
-/// Begins and binds. After a restart of Postgres all connections of the pool are dead, so that each
-/// may be tried once; the whole takes no longer than the pool's patience for one.
+/// Begins and binds, once there is a `share` of the pool for it. After a restart of Postgres all
+/// connections of the pool are dead, so that each may be tried once; the whole takes no longer than the
+/// pool's patience for one. While it waits, whatever for, somebody looks whether there is a server.
 pub(crate) async fn begin(
     pool: &PgPool,
     home: &Arc<Home>,
+    share: impl Future<Output = Result<Share, Error>>,
+    patience: Duration,
     binding: Binding,
     mode: Mode,
     trail: Trail,
 ) -> Result<Session, Error> {
     let sql = binding.begin(mode);
     let attempts = async {
+        let mut share = pool.close_event().do_until(share).await??;
         let mut left = pool.size();
         loop {
             let connection = home.outage().acquire(pool).await?;
-            let mut lease = Lease::new(connection, Arc::clone(home));
+            let mut lease = Lease::new(connection, share, Arc::clone(home));
             match lease.run(&sql).await.result {
                 Ok(()) => {
                     home.outage().is_over();
                     return Ok(lease);
                 }
-                Err(error) if is_dead(&error) && left > 0 => left -= 1,
-                Err(error) => return Err(error),
+                Err(error) if is_dead(&error) && left > 0 => {
+                    left -= 1;
+                    share = lease.replace().await;
+                }
+                Err(error) => return Err(Error::from(error)),
             }
         }
     };
-    let patience = pool.options().get_acquire_timeout();
-    match tokio::time::timeout(patience, attempts).await {
+    match tokio::time::timeout(patience, home.outage().unless_down(pool, attempts)).await {
         Ok(lease) => Ok(Session::new(lease?, binding, trail)),
         Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }

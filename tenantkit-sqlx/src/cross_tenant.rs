@@ -2,7 +2,7 @@
 
 mod build;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::ready, sync::Arc};
 
 pub use build::CrossTenantPoolBuilder;
 use sqlx::PgPool;
@@ -13,6 +13,7 @@ use crate::{
     begin::begin,
     bind::{Binding, Mode},
     lease::Home,
+    share::Share,
     trail::Trail,
     work::work_transaction,
 };
@@ -109,7 +110,8 @@ impl CrossTenantPool {
         let Inner { pool, home, authority, mode } = &*self.0;
         let mode = Mode { read_only, ..*mode };
         let trail = Trail::across_tenants(authority, work);
-        let session = begin(pool, home, Binding::CrossTenant, mode, trail).await?;
+        let (share, patience) = (ready(Ok(Share::default())), pool.options().get_acquire_timeout());
+        let session = begin(pool, home, share, patience, Binding::CrossTenant, mode, trail).await?;
         Ok(CrossTenantTx::new(session, work.clone()))
     }
 }

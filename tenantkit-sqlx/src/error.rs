@@ -27,9 +27,21 @@ pub enum Error {
     /// There is no database of this name.
     #[error("the server has no database of this name")]
     NoDatabase(#[source] sqlx::Error),
-    /// A timeout was set for a tier that the authority does not declare.
-    #[error("a timeout is set for the tier {0}, which the authority does not declare")]
+    /// A timeout or a cap was set for a tier that the authority does not declare.
+    #[error("a timeout or a cap is set for the tier {0}, which the authority does not declare")]
     ForeignTier(Tier),
+    /// A cap on the connections of a tenant is none.
+    #[cfg(feature = "limit")]
+    #[error(
+        "a tenant cannot be let to hold {cap}: the pool has {pool}, and it is 1 to {pool} of them, \
+         or 1 to 100 %"
+    )]
+    ConnectionCap {
+        /// The cap.
+        cap: crate::Connections,
+        /// How many connections the pool has at most.
+        pool: u32,
+    },
     /// There is a pool for work over many tenants, and no policy shows its role their rows.
     #[error(
         "no policy shows this role the rows of all tenants: \

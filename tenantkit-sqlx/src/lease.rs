@@ -9,22 +9,27 @@
 //! | in a transaction, between statements | is rolled back and cleaned by a task of its own, which owns it until then |
 //! | while a statement is under way, or after the link broke | is closed |
 //!
+//! Each way, the [`Share`] of the pool that was taken for it is given back when the pool has the
+//! connection again, or its place: not when somebody begins to bring it back.
+//!
 //! Closing costs a new connection (milliseconds), rolling back a round trip: an early `?` must not
 //! cost the former.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, pool::PoolConnection};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     bind,
     error::{Failure, failure, is_spoiled},
     outage::Outage,
+    share::Share,
 };
 
-/// How long a background rollback may take before the connection is closed instead.
+/// How long a background rollback may take before the connection is closed instead, and how long
+/// bringing it back and closing it may.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What all connections of a pool have in common.
@@ -63,6 +68,7 @@ pub(crate) struct Health {
 pub(crate) struct Lease {
     /// Empty only once it was dropped.
     connection: Option<PoolConnection<Postgres>>,
+    share: Share,
     health: Health,
     home: Arc<Home>,
 }
@@ -113,9 +119,22 @@ impl Home {
 
 impl Lease {
     /// Takes a connection on which a `BEGIN` is about to be sent.
-    pub(crate) const fn new(connection: PoolConnection<Postgres>, home: Arc<Home>) -> Self {
+    pub(crate) const fn new(
+        connection: PoolConnection<Postgres>,
+        share: Share,
+        home: Arc<Home>,
+    ) -> Self {
         let health = Health { state: State::Clean, spoiled: false };
-        Self { connection: Some(connection), health, home }
+        Self { connection: Some(connection), share, health, home }
+    }
+
+    /// Closes a connection that is dead. Its share is for the next.
+    pub(crate) async fn replace(mut self) -> Share {
+        let share = mem::take(&mut self.share);
+        if let Some(connection) = self.connection.take() {
+            let _ = timeout(PATIENCE, connection.close()).await;
+        }
+        share
     }
 
     pub(crate) const fn state(&self) -> State {
@@ -188,21 +207,26 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let runtime = self.home.handle();
-        // The pool's own drop spawns a task, and panics where there is no runtime to spawn it on. On
-        // one that is shutting down the task is dropped unpolled, which closes the connection.
+        // There may be no runtime to spawn a task on. On one that is shutting down the task is dropped
+        // unpolled, which closes the connection.
         let _entered = runtime.enter();
+        let mut share = mem::take(&mut self.share);
+        share.end_transaction();
         let state = if self.health.spoiled { State::Broken } else { self.health.state };
         match state {
-            State::Clean => drop(connection),
+            State::Clean => {
+                runtime.spawn(give_back(connection.return_to_pool(), share));
+            }
             State::Idle => {
                 let home = Arc::clone(&self.home);
                 let health = Health { state: State::Sent, spoiled: false };
-                let lease = Self { connection: Some(connection), health, home };
+                let lease = Self { connection: Some(connection), share, health, home };
                 runtime.spawn(lease.reclaim());
             }
             State::Sent | State::Answering | State::Broken => {
+                // Where it is dropped unpolled.
                 connection.close_on_drop();
-                drop(connection);
+                runtime.spawn(close(connection, share));
             }
         }
     }
@@ -214,11 +238,21 @@ impl Lease {
     async fn reclaim(mut self) {
         let rollback = Arc::clone(&self.home.rollback);
         let (connection, health) = self.parts();
-        let cleaned = tokio::time::timeout(PATIENCE, simple(connection, &rollback)).await;
+        let cleaned = timeout(PATIENCE, simple(connection, &rollback)).await;
         if matches!(cleaned, Ok(Run { result: Ok(()), .. })) {
             health.state = State::Clean;
         }
     }
+}
+
+/// Waits until the pool has the connection. This is what the drop of a `PoolConnection` does, but it
+/// tells when that is done, and does not wait for ever for a link that is silent.
+async fn give_back(returned: impl Future<Output = ()>, _share: Share) {
+    let _ = timeout(PATIENCE, returned).await;
+}
+
+async fn close(connection: PoolConnection<Postgres>, _share: Share) {
+    let _ = timeout(PATIENCE, connection.close()).await;
 }
 
 async fn simple(connection: &mut PgConnection, sql: &str) -> Run {

@@ -47,6 +47,10 @@
 //! - **Down is not wrong.** When Postgres cannot be reached, [`Error::refusal`] is one that a client may
 //!   retry, and once that is known nobody waits for it; when it is back, so is the pool. A commit of
 //!   which nobody knows is no such refusal: [`Error::CommitUnknown`].
+//! - **One tenant never has all connections**, where a cap was set (feature `limit`,
+//!   `TenantPoolBuilder::connections_per_tenant`): slow statements of one leave others theirs. How long
+//!   a statement may take is said by tier as well
+//!   ([`statement_timeout_of`](TenantPoolBuilder::statement_timeout_of)).
 //!
 //! # What is not
 //!
@@ -74,6 +78,8 @@ mod begin;
 mod bind;
 pub mod catalog;
 mod conn;
+#[cfg(feature = "limit")]
+mod connections;
 mod cross_tenant;
 mod error;
 mod executor;
@@ -84,6 +90,7 @@ mod prepared;
 pub mod rls;
 mod savepoint;
 mod session;
+mod share;
 mod statement;
 mod system;
 mod trail;
@@ -94,6 +101,8 @@ mod work;
 pub use as_tenant::AsTenant;
 pub use catalog::Report;
 pub use conn::TenantConn;
+#[cfg(feature = "limit")]
+pub use connections::Connections;
 pub use cross_tenant::{CrossTenantPool, CrossTenantPoolBuilder, CrossTenantTx};
 pub use error::Error;
 pub use pool::{Begin, TenantPool, TenantPoolBuilder};

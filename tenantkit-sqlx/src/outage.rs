@@ -24,11 +24,17 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::error::{is_dead, sqlstate};
+use crate::{
+    Error,
+    error::{is_dead, sqlstate},
+};
 
-/// How long to wait for a connection before somebody looks whether there is a server, and how long to
-/// wait for what is seen.
+/// How long to wait for a transaction to begin before somebody looks whether there is a server, and how
+/// long to wait for what is seen.
 const SUSPICION: Duration = Duration::from_millis(250);
+/// How long an attempt may take, where the pool's own patience is not shorter: a host that swallows all
+/// that is sent to it is seen to be down by then. A lost packet is sent again within that time.
+const ATTEMPT: Duration = Duration::from_secs(2);
 /// The pause after an attempt: the first, and the longest.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Not longer than what a caller is told to wait.
@@ -63,12 +69,23 @@ impl Outage {
         if self.is_known() && pool.num_idle() == 0 {
             self.look(pool).await?;
         }
-        let acquired = pin!(pool.acquire());
-        let seen_down = pin!(self.watch(pool));
-        match select(acquired, seen_down).await {
-            Either::Left((Err(error), _)) if is_down(&error) => Err(self.remember(error)),
-            Either::Left((acquired, _)) => acquired,
-            Either::Right((down, _)) => Err(down),
+        match pool.acquire().await {
+            Err(error) if is_down(&error) => Err(self.remember(error)),
+            acquired => acquired,
+        }
+    }
+
+    /// Works, and has somebody look whether there is a server when that takes long: if there is none,
+    /// the work is dropped.
+    pub(crate) async fn unless_down<T>(
+        self: &Arc<Self>,
+        pool: &PgPool,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (work, seen_down) = (pin!(work), pin!(self.watch(pool)));
+        match select(work, seen_down).await {
+            Either::Left((worked, _)) => worked,
+            Either::Right((down, _)) => Err(down.into()),
         }
     }
 
@@ -114,7 +131,8 @@ impl Outage {
         let (ends, attempt) = watch::channel(());
         memory.attempt = Some(attempt.clone());
         drop(memory);
-        let (outage, patience) = (Arc::clone(self), pool.options().get_acquire_timeout());
+        let outage = Arc::clone(self);
+        let patience = pool.options().get_acquire_timeout().min(ATTEMPT);
         let options = pool.connect_options();
         Handle::current().spawn(async move {
             let connected = timeout(patience, PgConnection::connect_with(&options)).await;
@@ -193,6 +211,16 @@ mod tests {
             outage.memory().pause.as_millis()
         });
         assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000]);
+    }
+
+    #[test]
+    fn who_comes_later_is_told_the_kind_of_it() {
+        let kind = |why| match again(&Arc::new(why)) {
+            sqlx::Error::Io(error) => error.kind(),
+            other => panic!("{other}"),
+        };
+        assert_eq!(kind(refused()), io::ErrorKind::ConnectionRefused);
+        assert_eq!(kind(sqlx::Error::WorkerCrashed), io::ErrorKind::NotConnected);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod build;
 
 use std::{
     fmt,
+    future::ready,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -13,13 +14,18 @@ use std::{
 pub use build::TenantPoolBuilder;
 use futures_core::future::BoxFuture;
 use sqlx::PgPool;
+#[cfg(feature = "limit")]
+use tenantkit_core::TenantId;
 use tenantkit_core::{Authority, Door, SystemWork, TenantContext, Tier};
 
+#[cfg(feature = "limit")]
+use crate::connections::Caps;
 use crate::{
     AsTenant, Error, Report, SystemTx, TenantConn, TenantTx,
     begin::begin,
     bind::{Binding, Mode},
     lease::Home,
+    share::Share,
     trail::Trail,
 };
 
@@ -53,6 +59,8 @@ struct Inner {
     authority: Authority,
     timeouts: Timeouts,
     report: Report,
+    #[cfg(feature = "limit")]
+    caps: Option<Caps>,
 }
 
 /// How long a statement and a transaction may take.
@@ -112,7 +120,8 @@ impl TenantPool {
     /// [`Error::Refused`] when the door refuses the context ([`Authority::check`]),
     /// [`Error::Unavailable`] when Postgres cannot be reached or no connection became free in time. While
     /// it is known that Postgres cannot be reached, nobody waits; when it can be again, that is found out
-    /// within a second.
+    /// within a second. Of a host that answers nothing at all, it is known after two seconds and a
+    /// fraction, or after the pool's patience for a connection where that is shorter.
     ///
     /// # Cancellation
     ///
@@ -151,7 +160,8 @@ impl TenantPool {
         let Inner { pool, home, authority, timeouts, .. } = &*self.0;
         let mode = timeouts.mode(false, timeouts.otherwise);
         let trail = Trail::of_system(authority, work);
-        let session = begin(pool, home, Binding::System, mode, trail).await?;
+        let (share, patience) = (ready(Ok(Share::default())), pool.options().get_acquire_timeout());
+        let session = begin(pool, home, share, patience, Binding::System, mode, trail).await?;
         Ok(SystemTx::new(session, work.clone()))
     }
 
@@ -172,6 +182,14 @@ impl TenantPool {
         self.0.pool.num_idle()
     }
 
+    /// How many connections the tenant holds of this pool, also those that are on their way back. `None`
+    /// where no cap was set, and so nobody counts.
+    #[cfg(feature = "limit")]
+    #[must_use]
+    pub fn held_by(&self, tenant: &TenantId) -> Option<u32> {
+        self.0.caps.as_ref().map(|caps| caps.held(tenant))
+    }
+
     fn begin_as(&self, tenant: TenantContext, read_only: bool) -> Begin<'_> {
         let Inner { pool, home, authority, timeouts, .. } = &*self.0;
         Begin(Box::pin(async move {
@@ -179,7 +197,8 @@ impl TenantPool {
             let mode = timeouts.mode(read_only, timeouts.of(tenant.tier()));
             let binding = Binding::Tenant(*tenant.tenant());
             let trail = Trail::of_tenant(&tenant);
-            let session = begin(pool, home, binding, mode, trail).await?;
+            let (share, patience) = (self.0.share(&tenant), self.0.patience());
+            let session = begin(pool, home, share, patience, binding, mode, trail).await?;
             Ok(TenantTx::new(TenantConn::new(session, tenant)))
         }))
     }
@@ -207,6 +226,30 @@ impl fmt::Debug for Begin<'_> {
 impl fmt::Debug for TenantPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantPool").field("pool", &self.0.pool).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    #[cfg(feature = "limit")]
+    async fn share(&self, tenant: &TenantContext) -> Result<Share, Error> {
+        match &self.caps {
+            Some(caps) => caps.take(tenant).await,
+            None => Ok(Share::default()),
+        }
+    }
+
+    #[cfg(not(feature = "limit"))]
+    fn share(&self, _: &TenantContext) -> impl Future<Output = Result<Share, Error>> {
+        ready(Ok(Share::default()))
+    }
+
+    /// How long a tenant's transaction may take to begin.
+    fn patience(&self) -> Duration {
+        let patience = self.pool.options().get_acquire_timeout();
+        #[cfg(feature = "limit")]
+        let patience =
+            patience.saturating_add(self.caps.as_ref().map_or(Duration::ZERO, Caps::wait));
+        patience
     }
 }
 

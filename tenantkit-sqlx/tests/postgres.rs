@@ -10,6 +10,8 @@ mod postgres {
     mod cancel;
     mod commit;
     mod connect;
+    #[cfg(feature = "limit")]
+    mod connections;
     mod doors;
     pub(crate) mod fixture;
     mod kit;

@@ -6,6 +6,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tenantkit_core::{Authority, Tier};
 
 use super::{Inner, TenantPool, Timeouts};
+#[cfg(feature = "limit")]
+use crate::connections::{Connections, Wanted};
 use crate::{
     Error,
     begin::{bounded_when_idle, connect, knows_transaction_timeout, options_of},
@@ -31,6 +33,8 @@ pub struct TenantPoolBuilder {
     timeouts: Timeouts,
     auditor: Auditor,
     pgbouncer: bool,
+    #[cfg(feature = "limit")]
+    connections: Wanted,
 }
 
 impl TenantPoolBuilder {
@@ -46,6 +50,8 @@ impl TenantPoolBuilder {
             },
             auditor: Auditor::new(),
             pgbouncer: false,
+            #[cfg(feature = "limit")]
+            connections: Wanted::default(),
         }
     }
 
@@ -72,6 +78,51 @@ impl TenantPoolBuilder {
     pub fn statement_timeout_of(mut self, tier: Tier, timeout: Duration) -> Self {
         self.timeouts.by_tier.retain(|(of, _)| *of != tier);
         self.timeouts.by_tier.push((tier, timeout));
+        self
+    }
+
+    /// How many connections one tenant may hold, so that its slow statements never take the pool. If
+    /// nothing is said here, it may hold all of them; if only a tier was spoken of,
+    /// [half](Connections::HALF).
+    ///
+    /// Who holds as many is refused the next transaction, at once
+    /// ([`Reason::ConcurrencyExceeded`](tenantkit_core::Reason::ConcurrencyExceeded)) or after
+    /// [`connections_wait`](Self::connections_wait). Who holds fewer waits where the pool is busy, as it
+    /// would without a cap, but in turn with other tenants: who has none comes first. For these a tenth
+    /// of the pool, rounded up, is kept (of a pool of one, nothing): so neither one tenant nor several
+    /// with connections of their own have all of it, whatever their caps.
+    ///
+    /// A connection is the tenant's until the pool has it again: also while it is rolled back in the
+    /// background, or closed. A transaction that was committed or dropped makes room for the next at
+    /// once, which waits for the connection to be back.
+    ///
+    /// Transactions of the service itself ([`TenantPool::begin_system`]) are nobody's, and are not
+    /// counted: they wait for no tenant's turn, only for a connection. A
+    /// [`CrossTenantPool`](crate::CrossTenantPool) has connections of its own, and no caps.
+    ///
+    /// This bounds the connections of this pool. What Postgres goes on with after its caller has gone is
+    /// bounded by the [statement timeout](Self::statement_timeout), and what other processes hold by
+    /// their own caps.
+    #[cfg(feature = "limit")]
+    pub const fn connections_per_tenant(mut self, most: Connections) -> Self {
+        self.connections.otherwise(most);
+        self
+    }
+
+    /// The same for tenants of one tier, which has to be one of the authority's: `connect` refuses
+    /// another ([`Error::ForeignTier`]).
+    #[cfg(feature = "limit")]
+    pub fn connections_per_tenant_of(mut self, tier: Tier, most: Connections) -> Self {
+        self.connections.of_tier(tier, most);
+        self
+    }
+
+    /// How long a tenant that holds as many connections as it may hold waits for one of them, in line
+    /// with its other transactions; not at all otherwise. The pool's patience comes on top, if then the
+    /// pool is busy. At most 64 of one tenant wait, and 4096 in all; who comes then is refused.
+    #[cfg(feature = "limit")]
+    pub const fn connections_wait(mut self, wait: Duration) -> Self {
+        self.connections.wait(wait);
         self
     }
 
@@ -106,7 +157,8 @@ impl TenantPoolBuilder {
     ///
     /// # Errors
     ///
-    /// As [`TenantPool::connect`].
+    /// As [`TenantPool::connect`]; [`Error::ForeignTier`], and with the feature `limit`
+    /// `Error::ConnectionCap`, when what was said of tenants cannot be.
     ///
     /// # Panics
     ///
@@ -119,16 +171,18 @@ impl TenantPoolBuilder {
     ///
     /// # Errors
     ///
-    /// As [`TenantPool::connect`].
+    /// As [`connect`](Self::connect).
     ///
     /// # Panics
     ///
     /// Outside a Tokio runtime.
     pub async fn connect_with(mut self, options: PgConnectOptions) -> Result<TenantPool, Error> {
         let tiers = self.authority.tiers();
-        if let Some(&(tier, _)) = self.timeouts.by_tier.iter().find(|it| !tiers.contains(it.0)) {
+        if let Some(tier) = self.spoken_of().find(|tier| !tiers.contains(*tier)) {
             return Err(Error::ForeignTier(tier));
         }
+        #[cfg(feature = "limit")]
+        let caps = self.connections.of(self.options.get_max_connections())?;
         let options = if self.pgbouncer {
             options.statement_cache_capacity(0)
         } else {
@@ -146,6 +200,16 @@ impl TenantPoolBuilder {
             authority: self.authority,
             timeouts: self.timeouts,
             report,
+            #[cfg(feature = "limit")]
+            caps,
         })))
+    }
+
+    /// The tiers of which something was said.
+    fn spoken_of(&self) -> impl Iterator<Item = Tier> {
+        let timeouts = self.timeouts.by_tier.iter().map(|(tier, _)| *tier);
+        #[cfg(feature = "limit")]
+        let timeouts = timeouts.chain(self.connections.by_tier.iter().map(|(tier, _)| *tier));
+        timeouts
     }
 }

@@ -8,7 +8,7 @@ use tenantkit_sqlx::{Error, Savepoint, StatementRefused, TenantPool};
 use super::fixture::{Fixture, on_each_server, pid};
 
 /// Polls a future at most so often, and then drops it.
-async fn polled<F: Future>(future: F, mut times: usize) -> Option<F::Output> {
+pub(super) async fn polled<F: Future>(future: F, mut times: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if times == 0 {
@@ -25,7 +25,11 @@ async fn polled<F: Future>(future: F, mut times: usize) -> Option<F::Output> {
 }
 
 /// Everything that a transaction can do.
-async fn everything(pool: &TenantPool, tenant: &TenantContext, id: i64) -> Result<(), Error> {
+pub(super) async fn everything(
+    pool: &TenantPool,
+    tenant: &TenantContext,
+    id: i64,
+) -> Result<(), Error> {
     let mut tx = pool.begin(tenant).await?;
     let insert = "INSERT INTO documents (id, title) VALUES ($1, $2)";
     sqlx::query(insert).bind(id).bind("outer").execute(&mut tx).await?;

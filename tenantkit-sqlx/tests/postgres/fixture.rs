@@ -1,6 +1,10 @@
 //! A database with two tenants' documents, and pools on it.
 
-use std::env;
+use std::{
+    env,
+    io::{self, Write as _},
+    sync::Once,
+};
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tenantkit_core::{Authority, TenantContext, test_util::TestAuthority};
@@ -24,6 +28,8 @@ pub(crate) fn each(test: &impl AsyncFn(&Fixture)) {
     let mut versions = vec![PostgresVersion::System];
     if env::var_os(PostgresVersion::V18.variable()).is_some() {
         versions.push(PostgresVersion::V18);
+    } else {
+        tell_that_18_is_missing();
     }
     for version in versions {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -34,6 +40,15 @@ pub(crate) fn each(test: &impl AsyncFn(&Fixture)) {
         let fixture = Fixture::new(Postgres::shared(version).unwrap());
         runtime.block_on(test(&fixture));
     }
+}
+
+/// Once, and past what the harness captures of a test that passes.
+fn tell_that_18_is_missing() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        let variable = PostgresVersion::V18.variable();
+        let _ = writeln!(io::stderr(), "{variable} is not set: nothing is tested on Postgres 18");
+    });
 }
 
 pub(crate) struct Fixture {
@@ -115,6 +130,13 @@ impl Fixture {
             }
             assert!(std::time::Instant::now() < patience, "{open} transactions stay open");
         }
+    }
+}
+
+/// Waits until the pool has back all that it has lent.
+pub(crate) async fn all_are_idle(pool: &TenantPool) {
+    while pool.idle() < pool.size() as usize {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -1,15 +1,21 @@
 //! Postgres is down, restarted, slow, or busy.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use futures_util::{FutureExt, TryStreamExt};
 
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use tenantkit_core::{Reason, RefusalCode};
 use tenantkit_sqlx::{Error, TenantPool};
 use throwaway::{Postgres, PostgresVersion, Proxy};
 
-use super::fixture::{Fixture, on_each_server};
+use super::fixture::{Fixture, all_are_idle, on_each_server};
 
 fn is_unavailable(error: &Error) {
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
@@ -17,6 +23,17 @@ fn is_unavailable(error: &Error) {
     assert_eq!(refusal.reason(), Reason::DependencyUnavailable);
     assert_eq!(refusal.code(), RefusalCode::Overloaded);
     assert!(refusal.wait().is_some());
+}
+
+/// Ends the server's processes of which that is true.
+async fn end<'q>(
+    admin: &PgPool,
+    condition: &str,
+    value: impl sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + 'q,
+) -> sqlx::Result<()> {
+    let sql =
+        format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {condition}");
+    sqlx::query(sqlx::AssertSqlSafe(sql)).bind(value).execute(admin).await.map(drop)
 }
 
 async fn once(pool: &TenantPool, fixture: &Fixture) -> Result<(), Error> {
@@ -141,6 +158,74 @@ on_each_server! {
         once(&pool, fixture).await.unwrap();
     }
 
+    async fn one_connection_too_many_is_no_outage(fixture: &Fixture) {
+        let admin = fixture.admin().await;
+        // Long enough that somebody looks whether the server is there, and is told the same.
+        let options = |options: PgPoolOptions| {
+            options.max_connections(8).acquire_timeout(Duration::from_millis(800))
+        };
+        let pool = TenantPool::builder(fixture.authority())
+            .options(options)
+            .connect(&fixture.database.url(&fixture.serving))
+            .await
+            .unwrap();
+        all_are_idle(&pool).await;
+        let acme = fixture.acme();
+        let size = pool.size();
+        let held = futures_util::future::join_all((0..size).map(|_| pool.begin(&acme))).await;
+        let limit = format!("ALTER ROLE {} CONNECTION LIMIT {size}", fixture.serving);
+        sqlx::query(sqlx::AssertSqlSafe(limit)).execute(&admin).await.unwrap();
+        let refused = pool.begin(&fixture.globex()).await.unwrap_err();
+        assert!(matches!(refused, Error::Unavailable(sqlx::Error::PoolTimedOut)), "{refused:?}");
+        drop(held);
+        all_are_idle(&pool).await;
+        once(&pool, fixture).await.unwrap();
+    }
+
+    async fn what_dies_at_each_attempt_is_not_tried_for_ever(fixture: &Fixture) {
+        let admin = fixture.admin().await;
+        let (kills, killed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let options = |options: PgPoolOptions| {
+            let (admin, kills, killed) = (admin.clone(), Arc::clone(&kills), Arc::clone(&killed));
+            // Who waits out this patience fails the test.
+            options.max_connections(3).acquire_timeout(Duration::from_secs(600)).after_connect(
+                move |connection, _| {
+                    let (admin, kills, killed) =
+                        (admin.clone(), Arc::clone(&kills), Arc::clone(&killed));
+                    Box::pin(async move {
+                        if !kills.load(SeqCst) {
+                            return Ok(());
+                        }
+                        killed.fetch_add(1, SeqCst);
+                        let pid: i32 =
+                            sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await?;
+                        end(&admin, "pid = $1", pid).await
+                    })
+                },
+            )
+        };
+        let pool = TenantPool::builder(fixture.authority())
+            .options(options)
+            .connect(&fixture.database.url(&fixture.serving))
+            .await
+            .unwrap();
+        let acme = fixture.acme();
+        drop((pool.begin(&acme).await.unwrap(), pool.begin(&acme).await.unwrap()));
+        while pool.idle() < 2 {
+            tokio::task::yield_now().await;
+        }
+        kills.store(true, SeqCst);
+        end(&admin, "usename = $1", &fixture.serving).await.unwrap();
+        let begun = tokio::time::timeout(Duration::from_secs(60), pool.begin(&acme)).await;
+        let refused = begun.expect("it goes on").unwrap_err();
+        is_unavailable(&refused);
+        assert_eq!(refused.sqlstate(), Some("57P01"));
+        // Each of the two that were dead, and one that was new.
+        assert_eq!(killed.load(SeqCst), 1);
+        kills.store(false, SeqCst);
+        once(&pool, fixture).await.unwrap();
+    }
+
     async fn a_rollback_over_a_link_that_broke_says_so(fixture: &Fixture) {
         let (link, pool) = fixture.over_link().await;
         let tx = pool.begin(&fixture.acme()).await.unwrap();
@@ -195,6 +280,46 @@ on_each_server! {
         is_unavailable(&pool.begin(&fixture.globex()).await.unwrap_err());
         drop(held);
         once(&pool, fixture).await.unwrap();
+    }
+
+    async fn a_server_that_is_silent_is_known_to_be_down_before_all_patience_is_lost(fixture: &Fixture) {
+        let (link, _) = fixture.over_link().await;
+        // Who waits out this patience fails the test.
+        let options = |options: PgPoolOptions| {
+            options.max_connections(2).acquire_timeout(Duration::from_secs(600))
+        };
+        let pool = TenantPool::builder(fixture.authority())
+            .options(options)
+            .connect(&fixture.database.url_through(&link, &fixture.serving))
+            .await
+            .unwrap();
+        once(&pool, fixture).await.unwrap();
+        link.set_delay(Duration::from_secs(600));
+        let patience = Duration::from_secs(60);
+        let refused = async |requests| {
+            let all = futures_util::future::join_all((0..requests).map(|_| once(&pool, fixture)));
+            for result in tokio::time::timeout(patience, all).await.expect("it waits") {
+                let refused = result.unwrap_err();
+                is_unavailable(&refused);
+                let Error::Unavailable(sqlx::Error::Io(why)) = &refused else {
+                    panic!("{refused:?}");
+                };
+                assert_eq!(why.kind(), std::io::ErrorKind::TimedOut);
+            }
+        };
+        // Those that have a connection, those that open one, and those that wait for one.
+        refused(6).await;
+        let asked = link.connections();
+        refused(50).await;
+        assert!(link.connections() <= asked + 3, "each of them asks");
+        link.set_delay(Duration::ZERO);
+        link.cut();
+        let recovered = async {
+            while once(&pool, fixture).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(patience, recovered).await.expect("it does not recover");
     }
 
     async fn a_server_that_does_not_answer_is_not_waited_for_without_end(fixture: &Fixture) {
