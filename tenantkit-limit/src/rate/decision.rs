@@ -40,13 +40,13 @@ pub enum Denial {
         /// How long until all windows have room, if nothing else is taken meanwhile. Exact: at that
         /// time the call passes, a nanosecond earlier it does not.
         retry_after: Duration,
-        /// The window that has room last, by its place in [`Quota::windows`].
+        /// The window that has room last, by its place in [`Quota::windows`](crate::quota::Quota::windows).
         window: usize,
     },
     /// It costs more than the burst of a window: it can never pass.
     #[error("the cost is larger than the burst of {burst}, and can never pass")]
     CostTooLarge {
-        /// The window, by its place in [`Quota::windows`].
+        /// The window, by its place in [`Quota::windows`](crate::quota::Quota::windows).
         window: usize,
         /// Its burst.
         burst: u32,
@@ -111,7 +111,7 @@ impl Decision<'_> {
         self.is_allowed().then(|| Charge {
             plan: self.plan.clone(),
             cost: self.cost,
-            tats: self.tats,
+            then: self.now,
             shared: self.shared,
         })
     }
@@ -145,7 +145,8 @@ pub struct Standing<'p> {
 pub struct Charge {
     pub(super) plan: Plan,
     pub(super) cost: Cost,
-    pub(super) tats: Tats,
+    /// When it was taken, in nanoseconds.
+    pub(super) then: u64,
     pub(super) shared: bool,
 }
 

@@ -92,13 +92,13 @@ impl Gcra {
         )
     }
 
-    /// What of a refund of `cost` is still due at `now`, in nanoseconds. `charged` is the TAT just after
-    /// the charge.
+    /// What of a refund of `cost` is due at `now`, in nanoseconds, for a call that was charged at `then`.
     ///
-    /// A charge drains in its turn, the part that is kept first. What has drained was forgiven by time
-    /// already; giving it back as well would grant it twice.
-    pub(crate) fn refundable(&self, charged: u64, now: u64, cost: u32) -> u64 {
-        charged.saturating_sub(self.ceil(now)).min(self.interval.saturating_mul(u64::from(cost)))
+    /// All that time has given back since then may have been given back of this very charge; to give it
+    /// back again would grant it twice.
+    pub(crate) fn refundable(&self, then: u64, now: u64, cost: u32) -> u64 {
+        let earned = self.ceil(now.saturating_sub(then));
+        self.interval.saturating_mul(u64::from(cost)).saturating_sub(earned)
     }
 
     /// What stands for the same cost as `span` does in `from`, rounded down to a unit.

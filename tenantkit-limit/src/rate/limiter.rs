@@ -87,8 +87,8 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
     /// Makes a charge what the call has cost in truth, which may be nothing. Answers what of a higher
     /// cost could not be charged: a tenant's debt is bounded by twice its burst.
     ///
-    /// What is given back is only what time has not given back already, so that no correction lets
-    /// more pass than if the call had cost `actual` at once.
+    /// What is given back is less by what time has given back since the call was charged, so that no
+    /// correction lets more pass than if the call had cost `actual` at once.
     #[expect(clippy::needless_pass_by_value, reason = "a charge is corrected once")]
     pub fn correct(&self, key: &K, charge: Charge, actual: u32, now: Duration) -> u32 {
         let now = nanos(now);
@@ -203,7 +203,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
             let less = charge.cost.get() - actual;
             for (at, old) in charged.layout.windows().enumerate() {
                 if let Some((mine, gcra)) = plan.same_period(charged, at) {
-                    let due = old.refundable(charge.tats[at], now, less);
+                    let due = old.refundable(charge.then, now, less);
                     tats[mine] = tats[mine].saturating_sub(gcra.scaled_down(old, due));
                 }
             }
