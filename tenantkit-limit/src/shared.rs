@@ -87,7 +87,7 @@
 //! [`safe_share`] of each quota, count / N and burst / N of each window, never less than one. Together
 //! that is no more than the quota, where it has at least N. A tenant is never unlimited and never shut out.
 //! [`SharedRates::status`] says so and why, and [`Standings::basis`] says so to each call. Processes try
-//! again after 100 ms at most, then after twice as long each time up to 5 s, each a random while; the
+//! again after 100 ms at most, then after twice as long each time up to 2 s, each a random while; the
 //! first answer brings them together again. What was taken apart is told then, as far as it is not
 //! earned back.
 //!

@@ -379,3 +379,6 @@ impl Account {
         self.terms.windows().iter().zip(&self.levels).map(drained)
     }
 }
+
+#[cfg(test)]
+mod tests;

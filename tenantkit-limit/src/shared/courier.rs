@@ -20,7 +20,7 @@ use crate::quota::Quota;
 /// The first wait after a failure is at most this.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// No wait after a failure is longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How often it looks whether enough was decided for a call, and how long it rests after one.
 const LOOK: Duration = Duration::from_millis(20);
 

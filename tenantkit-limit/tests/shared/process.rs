@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tenantkit_core::{SystemClock, TierSet, test_util::TestAuthority};
+use tenantkit_core::{AuthorityBuilder, SystemClock, TierSet, test_util::TestAuthority};
 use tenantkit_limit::{
     limits::{Limits, ResourceLimits},
     policy::{Allowance, LimitPolicy},
@@ -40,11 +40,18 @@ pub(crate) struct Done {
     pub(crate) asked: u64,
     pub(crate) calls: u64,
     pub(crate) apart: u64,
+    /// How many of them are on their own in the end.
+    pub(crate) end_apart: u64,
 }
 
 impl Done {
     pub(crate) fn allowed(&self) -> u64 {
         self.allowed.values().sum()
+    }
+
+    /// What was allowed between two moments of the calendar, whole buckets only.
+    pub(crate) fn between(&self, from: u128, to: u128) -> u64 {
+        self.allowed.range(from.div_ceil(BUCKET)..to / BUCKET).map(|(_, allowed)| allowed).sum()
     }
 
     /// The most that any span has beyond `rate * span`, that is a burst and what is beyond it.
@@ -70,6 +77,7 @@ impl Done {
         self.asked += other.asked;
         self.calls += other.calls;
         self.apart += other.apart;
+        self.end_apart += other.end_apart;
     }
 }
 
@@ -110,6 +118,7 @@ impl Process {
         done.asked = next() as u64;
         done.calls = next() as u64;
         done.apart = next() as u64;
+        done.end_apart = next() as u64;
         for _ in 0..next() {
             let bucket = next();
             done.allowed.insert(bucket, next() as u64);
@@ -154,14 +163,17 @@ pub(crate) fn millis() -> u128 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()
 }
 
-/// Limits in this process.
-pub(crate) fn limits(
-    url: &str,
-    quota: Quota,
-    prefix: &str,
-) -> (TestAuthority, ResourceLimits, SharedRates, Courier) {
-    let tests =
-        TestAuthority::with(TierSet::METALS, |builder| builder.clock(SystemClock::default()));
+/// What a test in this process has.
+pub(crate) type Here = (TestAuthority, ResourceLimits, SharedRates, Courier);
+
+/// Limits in this process, by the time of the machine.
+pub(crate) fn limits(url: &str, quota: Quota, prefix: &str) -> Here {
+    let clock = |builder: AuthorityBuilder| builder.clock(SystemClock::default());
+    limits_of(TestAuthority::with(TierSet::METALS, clock), url, quota, prefix)
+}
+
+/// Limits in this process, by the time of the authority.
+pub(crate) fn limits_of(tests: TestAuthority, url: &str, quota: Quota, prefix: &str) -> Here {
     let tiers = tests.authority().tiers();
     let each = Allowance::unlimited().rate(quota);
     let policy = tiers
@@ -207,12 +219,13 @@ fn serves() {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    let counts = shared.status().counts;
+    let status = shared.status();
     let mut line = format!(
-        "\ndone {} {} {} {}",
+        "\ndone {} {} {} {} {}",
         done.asked,
-        counts.calls,
-        counts.decided_apart,
+        status.counts.calls,
+        status.counts.decided_apart,
+        u8::from(status.sharing != Sharing::Together),
         done.allowed.len()
     );
     for (bucket, allowed) in &done.allowed {

@@ -8,7 +8,7 @@ use throwaway::{Redis, tools};
 use crate::process::{Load, PROCESSES, all};
 
 /// `rate * term`, and what each process may have admitted that Redis has not heard of.
-fn overshoot(quota: u32) -> f64 {
+pub(crate) fn overshoot(quota: u32) -> f64 {
     let credit = quota.div_ceil(2 * PROCESSES.get());
     f64::from(quota) * 1.0 + f64::from(PROCESSES.get() * credit)
 }
