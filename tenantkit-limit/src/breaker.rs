@@ -33,8 +33,8 @@
 //!
 //! # Memory
 //!
-//! A tenant has a circuit from its first failure until it has been closed and quiet for a window, and
-//! at most [`BreakerPolicy::max_tenants`] have one at a time. A tenant that fails while that many do is
+//! A tenant has a circuit from its first failure until it has been closed and without one for a window,
+//! and at most [`BreakerPolicy::max_tenants`] have one at a time. A tenant that fails while that many do is
 //! not tracked by itself; its failures still count for the dependency. The dependency's circuit needs
 //! 4 KiB, however many tenants there are.
 
@@ -46,7 +46,6 @@ mod policy;
 mod tenants;
 
 use std::{
-    collections::hash_map::RandomState,
     fmt,
     hash::{BuildHasher, Hash},
     sync::Arc,
@@ -60,6 +59,7 @@ pub use self::{
     policy::{BreakerPolicy, BreakerPolicyBuilder, InvalidBreakerPolicy},
 };
 use self::{dependency::Dependency, tenants::Tenants};
+use crate::rate::Keyed;
 
 /// The circuits of one dependency: its own, and one for each tenant that it fails. Clones share them.
 pub struct Breaker<K = TenantId> {
@@ -69,7 +69,7 @@ pub struct Breaker<K = TenantId> {
 struct Shared<K> {
     policy: BreakerPolicy,
     clock: Arc<dyn Clock>,
-    hasher: RandomState,
+    hasher: Keyed,
     dependency: Dependency,
     tenants: Tenants<K>,
 }
@@ -82,7 +82,7 @@ impl<K: Hash + Eq + Clone> Breaker<K> {
             shared: Arc::new(Shared {
                 policy,
                 clock,
-                hasher: RandomState::new(),
+                hasher: Keyed::default(),
                 dependency: Dependency::new(),
                 tenants: Tenants::new(policy.max_tenants()),
             }),
@@ -94,7 +94,8 @@ impl<K: Hash + Eq + Clone> Breaker<K> {
     /// # Errors
     ///
     /// [`DependencyFailing`](Reason::DependencyFailing), with the time until the next probe, while the
-    /// tenant's circuit or the dependency's is open, and while it is half-open and its probes are out.
+    /// tenant's circuit or the dependency's is open, and while it is half-open and its probes are out. A
+    /// probe that does not answer for as long as the circuit was open is waited for no longer.
     pub fn call(&self, tenant: &K) -> Result<Call<K>, Refusal> {
         let Shared { policy, clock, hasher, dependency, tenants } = &*self.shared;
         if tenants.is_empty() && dependency.is_closed() {
@@ -102,6 +103,7 @@ impl<K: Hash + Eq + Clone> Breaker<K> {
         }
         let now = clock.monotonic();
         let hash = hasher.hash_one(tenant);
+        tenants.tidy(now, policy);
         let own = tenants.admit(hash, tenant, now, policy).map_err(open)?;
         // Its drop gives the tenant's probe back when the dependency then says no.
         let call = Call::own(self, tenant, own);

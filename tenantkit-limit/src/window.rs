@@ -22,7 +22,9 @@ impl Tally {
 
 /// Which half of a window a moment falls into.
 pub(crate) fn half(now: Duration, window: Duration) -> u64 {
-    u64::try_from(now.as_nanos() / (window.as_nanos() / 2).max(1)).unwrap_or(u64::MAX)
+    // In 64 bits, which is several times as fast, and enough for 584 years.
+    let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    nanos(now) / (nanos(window) / 2).max(1)
 }
 
 /// The tallies of the current half of a window and of the one before it: between half of the window

@@ -40,8 +40,15 @@ pub(super) struct Circuit {
 #[derive(Debug)]
 enum Phase {
     Closed(Counts),
-    Open { until: Duration },
-    HalfOpen { probing: u32, passed: u32 },
+    Open {
+        until: Duration,
+    },
+    HalfOpen {
+        probing: u32,
+        passed: u32,
+        /// When probes that have not answered are waited for no longer.
+        until: Duration,
+    },
 }
 
 impl Default for Phase {
@@ -77,14 +84,20 @@ impl Circuit {
         if let Phase::Open { until } = self.phase {
             match until.checked_sub(now) {
                 Some(wait) if !wait.is_zero() => return Err(wait),
-                _ => self.turn(Phase::HalfOpen { probing: 0, passed: 0 }),
+                _ => self.turn(Phase::HalfOpen { probing: 0, passed: 0, until: now }),
             }
         }
-        if let Phase::HalfOpen { probing, .. } = &mut self.phase {
+        if let Phase::HalfOpen { probing, until, .. } = &mut self.phase {
             if *probing >= policy.probes {
-                return Err(policy.open_for);
+                match until.checked_sub(now) {
+                    Some(wait) if !wait.is_zero() => return Err(wait),
+                    // Otherwise a probe that hangs would hold the circuit as it is for as long as it
+                    // hangs. Its answer still counts, should it come.
+                    _ => *probing = 0,
+                }
             }
             *probing += 1;
+            *until = now.saturating_add(policy.open_after(self.trips));
         }
         Ok(Ticket { generation: self.generation })
     }
@@ -115,24 +128,27 @@ impl Circuit {
                 }
             }
             (Phase::HalfOpen { .. }, Outcome::Failure) => self.trip(now, policy),
-            (Phase::HalfOpen { probing, passed }, Outcome::Success) => {
-                *probing -= 1;
+            (Phase::HalfOpen { probing, passed, .. }, Outcome::Success) => {
+                *probing = probing.saturating_sub(1);
                 *passed += 1;
                 if *passed >= policy.closes_after {
                     self.closed_at = now;
                     self.turn(Phase::default());
                 }
             }
-            (Phase::HalfOpen { probing, .. }, Outcome::Abandoned) => *probing -= 1,
+            (Phase::HalfOpen { probing, .. }, Outcome::Abandoned) => {
+                *probing = probing.saturating_sub(1);
+            }
             (Phase::Closed(_), Outcome::Abandoned) | (Phase::Open { .. }, _) => {}
         }
     }
 
-    /// Whether forgetting it changes no decision: closed, with nothing in its window, and closed for so
-    /// long that its next opening counts as the first.
+    /// Whether it may be forgotten: closed, without a failure in its window, and closed for so long that
+    /// its next opening counts as the first. What a tenant calls before its first failure is not counted
+    /// anyway.
     pub(super) fn is_forgotten(&self, now: Duration, policy: &BreakerPolicy) -> bool {
         let Phase::Closed(counts) = &self.phase else { return false };
-        counts.total(half(now, policy.window)).calls == 0 && self.is_settled(now, policy)
+        counts.total(half(now, policy.window)).bad == 0 && self.is_settled(now, policy)
     }
 
     fn is_settled(&self, now: Duration, policy: &BreakerPolicy) -> bool {

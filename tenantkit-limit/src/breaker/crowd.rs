@@ -29,8 +29,11 @@ impl Crowd {
 
     pub(super) fn record(&self, hash: u64, half: u64, failed: bool) {
         let slot = &self.halves[parity(half)][place(hash)];
-        let count = |packed| {
-            Some(pack(half, unpack(packed, half).plus(Tally { calls: 1, bad: u32::from(failed) })))
+        let count = |packed: u64| {
+            // Somebody who was late leaves what is newer alone: the next half that has this place.
+            let is_newer = packed != 0 && (packed >> 48).wrapping_sub(half) & 0xFFFF == 2;
+            let one = Tally { calls: 1, bad: u32::from(failed) };
+            (!is_newer).then(|| pack(half, unpack(packed, half).plus(one)))
         };
         let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
     }
@@ -80,10 +83,54 @@ const fn unpack(packed: u64, half: u64) -> Tally {
 }
 
 const fn pack(half: u64, tally: Tally) -> u64 {
-    // A tally that is full stays as it is, failures and calls alike, so that the share holds.
     let Tally { calls, bad } = tally;
-    if calls as u64 > COUNT {
-        return (half & 0xFFFF) << 48 | COUNT << 24 | (bad as u64 - (bad > 0) as u64);
+    // A tally that is full is halved, so that the share holds.
+    let full = (calls as u64 > COUNT) as u32;
+    (half & 0xFFFF) << 48 | (calls as u64 >> full) << 24 | bad as u64 >> full
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_that_is_full_keeps_its_share() {
+        let slot = 7 << 32;
+        let crowd = Crowd::new();
+        let full = pack(9, Tally { calls: (1 << 24) - 1, bad: 1 << 23 });
+        crowd.halves[1][7].store(full, Ordering::Relaxed);
+        for failed in [true, false, true, false] {
+            crowd.record(slot, 9, failed);
+            let fare = crowd.fare(9);
+            assert!((49..=50).contains(&fare.failing_percent), "{fare:?}");
+        }
+        assert!(crowd.fare(9).calls < (1 << 24) - 1);
     }
-    (half & 0xFFFF) << 48 | (calls as u64) << 24 | bad as u64
+
+    #[test]
+    fn somebody_late_does_not_erase_what_is_newer() {
+        let crowd = Crowd::new();
+        crowd.record(0, 12, true);
+        crowd.record(0, 10, false);
+        assert_eq!(crowd.fare(12), Fare { tenants: 1, calls: 1, failing_percent: 100 });
+        // And what is old makes place, as far back as it may be.
+        for half in [14, 1 << 15, 1 << 40] {
+            crowd.record(0, half, false);
+            assert_eq!(crowd.fare(half), Fare { tenants: 1, calls: 1, failing_percent: 0 });
+        }
+    }
+
+    #[test]
+    fn the_window_is_this_half_and_the_one_before() {
+        let crowd = Crowd::new();
+        crowd.record(0, 4, true);
+        crowd.record(0, 5, false);
+        assert_eq!(crowd.fare(5), Fare { tenants: 1, calls: 2, failing_percent: 50 });
+        assert_eq!(crowd.fare(6), Fare { tenants: 1, calls: 1, failing_percent: 0 });
+        assert_eq!(crowd.fare(7), Fare { tenants: 0, calls: 0, failing_percent: 0 });
+        crowd.record(1 << 32, 5, true);
+        assert_eq!(crowd.fare(5), Fare { tenants: 2, calls: 3, failing_percent: 75 });
+        crowd.clear();
+        assert_eq!(crowd.fare(5).tenants, 0);
+    }
 }

@@ -50,6 +50,8 @@ enum Phase {
         failed: Vec<u64>,
         /// When those that failed may probe again, should nobody else have come.
         until: Duration,
+        /// When probes that have not answered are waited for no longer.
+        waits_until: Duration,
     },
 }
 
@@ -83,25 +85,31 @@ impl Dependency {
                         passed: 0,
                         failed: Vec::new(),
                         until,
+                        waits_until: now,
                     });
                 }
             }
         }
-        let generation = state.generation;
-        let Phase::HalfOpen { probing, failed, until, .. } = &mut state.phase else {
+        let (generation, open_after) = (state.generation, policy.open_after(state.trips));
+        let Phase::HalfOpen { probing, failed, until, waits_until, .. } = &mut state.phase else {
             return Ok(None);
         };
         if *until <= now {
             failed.clear();
             *until = now.saturating_add(policy.open_for);
         }
-        if *probing >= policy.probes {
-            return Err(policy.open_for);
-        }
         if failed.contains(&hash) {
             return Err(until.saturating_sub(now));
         }
+        if *probing >= policy.probes {
+            match waits_until.checked_sub(now) {
+                Some(wait) if !wait.is_zero() => return Err(wait),
+                // As in a tenant's circuit: a probe that hangs does not hold it as it is.
+                _ => *probing = 0,
+            }
+        }
         *probing += 1;
+        *waits_until = now.saturating_add(open_after);
         Ok(Some(Ticket { generation }))
     }
 
@@ -154,7 +162,7 @@ impl Dependency {
             return;
         }
         let Phase::HalfOpen { probing, passed, failed, .. } = &mut state.phase else { return };
-        *probing -= 1;
+        *probing = probing.saturating_sub(1);
         match outcome {
             Outcome::Abandoned => {}
             Outcome::Success => {

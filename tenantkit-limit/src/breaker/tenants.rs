@@ -14,6 +14,7 @@ use super::{
     BreakerPolicy,
     circuit::{Circuit, Outcome, Ticket},
 };
+use crate::{rate::Keyed, window::half};
 
 const SHARDS: usize = 64;
 
@@ -23,10 +24,13 @@ pub(super) struct Tenants<K> {
     len: AtomicUsize,
     max: usize,
     born: AtomicU64,
+    /// When a shard was tidied last, and how many were.
+    tidied_at: AtomicU64,
+    tidied: AtomicU64,
 }
 
 struct Shard<K> {
-    circuits: HashMap<K, Circuit>,
+    circuits: HashMap<K, Circuit, Keyed>,
     swept: Duration,
 }
 
@@ -35,9 +39,43 @@ const GENERATIONS: u64 = 1 << 32;
 
 impl<K: Hash + Eq + Clone> Tenants<K> {
     pub(super) fn new(max: usize) -> Self {
-        let shard = || Mutex::new(Shard { circuits: HashMap::new(), swept: Duration::ZERO });
+        // Not the hasher that names the shard: all that a shard holds would start at the same places.
+        let hasher = Keyed::default();
+        let circuits = || HashMap::with_hasher(hasher.clone());
+        let shard = || Mutex::new(Shard { circuits: circuits(), swept: Duration::ZERO });
         let shards = (0..SHARDS).map(|_| shard()).collect();
-        Self { shards, len: AtomicUsize::new(0), max, born: AtomicU64::new(0) }
+        let zero = || AtomicU64::new(0);
+        Self {
+            shards,
+            len: AtomicUsize::new(0),
+            max,
+            born: zero(),
+            tidied_at: zero(),
+            tidied: zero(),
+        }
+    }
+
+    /// Forgets what decides nothing any more, one shard at a time and all of them in a window if there
+    /// are calls enough: so that tenants that failed once, and left, do not slow the others for ever.
+    pub(super) fn tidy(&self, now: Duration, policy: &BreakerPolicy) {
+        let turn = half(now, policy.window / (SHARDS as u32 / 2));
+        let last = self.tidied_at.load(Ordering::Relaxed);
+        let is_due = turn > last
+            && self
+                .tidied_at
+                .compare_exchange(last, turn, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if is_due {
+            let next = self.tidied.fetch_add(1, Ordering::Relaxed);
+            self.sweep(&mut self.shard(next), now, policy);
+        }
+    }
+
+    fn sweep(&self, shard: &mut Shard<K>, now: Duration, policy: &BreakerPolicy) {
+        shard.swept = now;
+        let before = shard.circuits.len();
+        shard.circuits.retain(|_, circuit| !circuit.is_forgotten(now, policy));
+        self.len.fetch_sub(before - shard.circuits.len(), Ordering::Relaxed);
     }
 
     /// Lets a call pass, or says how long to wait.
@@ -84,10 +122,11 @@ impl<K: Hash + Eq + Clone> Tenants<K> {
         let would_grow = shard.circuits.len() == shard.circuits.capacity();
         let is_full = self.len() >= self.max;
         if would_grow || is_full && now.saturating_sub(shard.swept) >= policy.window {
-            shard.swept = now;
-            let before = shard.circuits.len();
-            shard.circuits.retain(|_, circuit| !circuit.is_forgotten(now, policy));
-            self.len.fetch_sub(before - shard.circuits.len(), Ordering::Relaxed);
+            self.sweep(shard, now, policy);
+            // Or the next would sweep again, for one free place each time.
+            if shard.circuits.len() * 2 > shard.circuits.capacity() {
+                shard.circuits.reserve(shard.circuits.len());
+            }
         }
         let more = |len| (len < self.max).then_some(len + 1);
         self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()

@@ -79,12 +79,65 @@ fn a_success_costs_no_memory_and_a_quiet_tenant_is_forgotten() {
     succeed(&breaker, 2, 50);
     fail(&breaker, 2, 1);
     assert_eq!(breaker.tracked(), 1);
+    succeed(&breaker, 2, 1000);
+    assert_eq!(breaker.tracked(), 1, "it has a failure in its window");
     clock.advance(SECOND * 20);
     succeed(&breaker, 2, 1);
-    assert_eq!(breaker.tracked(), 1, "it has a call in its window");
+    assert_eq!(breaker.tracked(), 0);
+}
+
+#[test]
+fn tenants_that_failed_and_left_are_forgotten_while_others_call() {
+    let (breaker, clock) = breaker(BreakerPolicy::builder().min_tenants(1000).build().unwrap());
+    for tenant in 0..1000 {
+        fail(&breaker, tenant, 1);
+    }
+    assert_eq!(breaker.tracked(), 1000);
     clock.advance(SECOND * 20);
-    fail(&breaker, 3, 1);
-    assert!(breaker.tracked() <= 2);
+    for _ in 0..64 {
+        succeed(&breaker, 2000, 1);
+        clock.advance(SECOND / 5);
+    }
+    assert_eq!(breaker.tracked(), 0);
+    // And what is open, or was lately, is not.
+    fail(&breaker, 1, 10);
+    for _ in 0..200 {
+        succeed(&breaker, 2000, 1);
+        clock.advance(SECOND / 5);
+    }
+    assert_eq!(breaker.tracked(), 1);
+}
+
+#[test]
+fn a_probe_that_hangs_does_not_keep_a_circuit_as_it_is() {
+    let (breaker, clock) = breaker(BreakerPolicy::builder().closes_after(1).build().unwrap());
+    fail(&breaker, 7, 10);
+    clock.advance(SECOND);
+    let hangs = breaker.call(&7).unwrap();
+    assert_eq!(breaker.call(&7).unwrap_err().wait(), Some(SECOND));
+    clock.advance(SECOND);
+    let second = breaker.call(&7).unwrap();
+    assert!(breaker.call(&7).is_err());
+    // Slow, and not in vain.
+    hangs.succeeded();
+    let _closed = [breaker.call(&7).unwrap(), breaker.call(&7).unwrap()];
+    drop(second);
+}
+
+#[test]
+fn a_probe_that_hangs_does_not_keep_the_dependency_as_it_is() {
+    let (breaker, clock) = breaker(BreakerPolicy::default());
+    for tenant in 0..10 {
+        fail(&breaker, tenant, 2);
+    }
+    clock.advance(SECOND);
+    let _hangs = breaker.call(&1).unwrap();
+    assert_eq!(breaker.call(&99).unwrap_err().wait(), Some(SECOND));
+    for other in 50..53 {
+        clock.advance(SECOND);
+        succeed(&breaker, other, 1);
+    }
+    assert!(breaker.shared.dependency.is_closed());
 }
 
 #[test]
@@ -305,6 +358,79 @@ proptest! {
             if failed && window.len() >= 4 && failures * 100 >= window.len() * 60 {
                 model.open_until = Some(now + SECOND);
             }
+        }
+    }
+}
+
+/// What a tenant's call does in the property below.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Call(u32),
+    Succeed(usize),
+    Fail(usize),
+    Drop(usize),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0_u32..5).prop_map(Step::Call),
+        2 => (0_usize..8).prop_map(Step::Succeed),
+        3 => (0_usize..8).prop_map(Step::Fail),
+        1 => (0_usize..8).prop_map(Step::Drop),
+        1 => (0_u64..5000).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever happened, and whatever is still out: nobody is refused for longer than a circuit is
+    /// open at most, a tenant is refused only after a failure, and one whose calls succeed is soon let
+    /// in freely.
+    #[test]
+    fn no_circuit_is_ever_stuck(steps in prop::collection::vec(step(), 1..300), probes in 1_u32..3) {
+        let policy = BreakerPolicy::builder()
+            .min_calls(3)
+            .probes(probes)
+            .closes_after(2)
+            .open_at_most(SECOND * 4)
+            .build()
+            .unwrap();
+        let (breaker, clock) = breaker(policy);
+        let (mut out, mut has_failed) = (Vec::new(), [false; 5]);
+        for step in steps {
+            match step {
+                Step::Call(tenant) => match breaker.call(&tenant) {
+                    Ok(call) => out.push((tenant, call)),
+                    Err(refusal) => {
+                        prop_assert!(refusal.wait().unwrap() <= SECOND * 4);
+                        prop_assert!(
+                            has_failed[tenant as usize] || !breaker.shared.dependency.is_closed()
+                        );
+                    }
+                },
+                Step::Wait(millis) => clock.advance(Duration::from_millis(millis)),
+                Step::Succeed(at) if at < out.len() => out.swap_remove(at).1.succeeded(),
+                Step::Drop(at) if at < out.len() => drop(out.swap_remove(at)),
+                Step::Fail(at) if at < out.len() => {
+                    let (tenant, call) = out.swap_remove(at);
+                    has_failed[tenant as usize] = true;
+                    call.failed();
+                }
+                Step::Succeed(_) | Step::Drop(_) | Step::Fail(_) => {}
+            }
+        }
+        // All that is out hangs. With the dependency well again, everybody is let in again.
+        for tenant in 0..5 {
+            for _ in 0..8 {
+                clock.advance(SECOND * 4);
+                if let Ok(call) = breaker.call(&tenant) {
+                    call.succeeded();
+                }
+            }
+        }
+        for tenant in 0..5 {
+            let calls: Vec<_> = (0..10).map(|_| breaker.call(&tenant)).collect();
+            prop_assert!(calls.iter().all(Result::is_ok));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! [`RetryBudget`]: how much of its load a tenant may add by retrying.
 
 use std::{
-    collections::{HashMap, hash_map::RandomState},
+    collections::HashMap,
     fmt,
     hash::{BuildHasher, Hash},
     marker::PhantomData,
@@ -15,7 +15,10 @@ use std::{
 use tenantkit_core::{Clock, TenantId};
 
 use super::InvalidRetryPolicy;
-use crate::window::{Counts, Tally, half};
+use crate::{
+    rate::Keyed,
+    window::{Counts, Tally, half},
+};
 
 const SHARDS: usize = 64;
 const CALL: Tally = Tally { calls: 1, bad: 0 };
@@ -35,7 +38,7 @@ pub struct RetryBudget<K = TenantId> {
     shards: Box<[Mutex<Shard<K>>]>,
     newcomers: Mutex<Counts>,
     len: AtomicUsize,
-    hasher: RandomState,
+    hasher: Keyed,
     clock: Arc<dyn Clock>,
     terms: Terms,
 }
@@ -49,7 +52,7 @@ struct Terms {
 }
 
 struct Shard<K> {
-    tenants: HashMap<K, Counts>,
+    tenants: HashMap<K, Counts, Keyed>,
     swept: u64,
 }
 
@@ -108,6 +111,10 @@ impl<K: Hash + Eq + Clone> RetryBudget<K> {
             let before = shard.tenants.len();
             shard.tenants.retain(|_, counts| counts.total(half) != Tally::EMPTY);
             self.len.fetch_sub(before - shard.tenants.len(), Ordering::Relaxed);
+            // Or the next would sweep again, for one free place each time.
+            if shard.tenants.len() * 2 > shard.tenants.capacity() {
+                shard.tenants.reserve(shard.tenants.len());
+            }
         }
         let more = |len| (len < self.terms.max_tenants).then_some(len + 1);
         self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
@@ -186,12 +193,15 @@ impl<K: Hash + Eq + Clone> RetryBudgetBuilder<K> {
         if terms.percent > 100 {
             return Err(InvalidRetryPolicy::Percent);
         }
-        let shard = || Mutex::new(Shard { tenants: HashMap::new(), swept: 0 });
+        // Not the hasher that names the shard: all that a shard holds would start at the same places.
+        let hasher = Keyed::default();
+        let tenants = || HashMap::with_hasher(hasher.clone());
+        let shard = || Mutex::new(Shard { tenants: tenants(), swept: 0 });
         Ok(RetryBudget {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             newcomers: Mutex::default(),
             len: AtomicUsize::new(0),
-            hasher: RandomState::new(),
+            hasher: Keyed::default(),
             clock,
             terms,
         })

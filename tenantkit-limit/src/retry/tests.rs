@@ -15,7 +15,7 @@ fn budget(builder: RetryBudgetBuilder<u32>) -> (RetryBudget<u32>, ManualClock) {
 /// Makes a call that fails as often as it is made, and says how often that was.
 fn storm(policy: RetryPolicy, budget: &RetryBudget<u32>, tenant: u32) -> u32 {
     let mut attempts = policy.first(budget, &tenant);
-    while attempts.again(budget, &tenant, None).is_ok() {}
+    while attempts.again(budget, &tenant, None, None).is_ok() {}
     attempts.made()
 }
 
@@ -44,6 +44,15 @@ fn one_tenants_storm_spends_nothing_of_anothers() {
 
 #[test]
 fn whoever_gives_up_takes_nothing_from_the_budget() {
+    let (own, _) = budget(RetryBudget::builder().reserve(1));
+    let mut attempts = RetryPolicy::default().first(&own, &1);
+    let told = Some(SECOND);
+    for remaining in [Duration::ZERO, SECOND] {
+        let given_up = attempts.again(&own, &1, told, Some(remaining));
+        assert_eq!(given_up, Err(GiveUp::DeadlineTooNear));
+    }
+    attempts.again(&own, &1, told, Some(SECOND * 2)).unwrap();
+
     let (budget, _) = budget(RetryBudget::builder().reserve(1));
     let policy = RetryPolicy::builder().max_attempts(2).max_wait(SECOND).build().unwrap();
     let mut attempts = policy.first(&budget, &1);
@@ -60,6 +69,16 @@ fn what_the_other_side_wants_waited_is_never_undercut() {
     for _ in 0..1000 {
         let wait = backoff.wait(1, Some(SECOND));
         assert!((SECOND..=SECOND + Duration::from_millis(10)).contains(&wait));
+    }
+}
+
+#[test]
+fn the_jitter_on_top_of_the_longest_wait_is_no_reason_to_give_up() {
+    let (budget, _) = budget(RetryBudget::builder().reserve(u32::MAX));
+    let policy = RetryPolicy::builder().max_attempts(u32::MAX).max_wait(SECOND).build().unwrap();
+    let mut attempts = policy.first(&budget, &1);
+    for _ in 0..100 {
+        assert_eq!(attempts.again(&budget, &1, Some(SECOND), None), Ok(SECOND));
     }
 }
 
