@@ -5,6 +5,7 @@
 mod acmedocs {
     mod config;
     mod edge;
+    mod limits;
     mod process;
     mod secrets;
 }

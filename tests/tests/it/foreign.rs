@@ -8,4 +8,4 @@ mod pyjwt;
 mod python;
 
 /// Where the contract of the documents service is.
-const PROTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/acmedocs/proto");
+pub(crate) const PROTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/acmedocs/proto");

@@ -9,6 +9,7 @@ mod documents;
 mod foreign;
 mod forgeries;
 mod leaks;
+mod limits;
 mod quickstart;
 mod service;
 mod soak;

@@ -63,3 +63,35 @@ impl Draft {
         Some(Report { rows: self.rows, words: self.words, digest: hex })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn draft(titles: &[&str]) -> Draft {
+        let mut draft = Draft::new();
+        for title in titles {
+            draft.add(&Document { title: (*title).to_owned(), ..Document::default() });
+        }
+        draft
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_any_more_ends_after_the_round_that_it_is_in() {
+        let asked = Cell::new(0);
+        let hangs_up = || asked.replace(asked.get() + 1) < 2;
+        assert!(draft(&["it"]).finish(10, hangs_up).is_none());
+        assert_eq!(asked.get(), 3);
+    }
+
+    #[test]
+    fn other_documents_or_rounds_are_another_digest() {
+        let digest =
+            |titles: &[&str], rounds| draft(titles).finish(rounds, || true).unwrap().digest;
+        let one = digest(&["ab", "c"], 1);
+        assert_eq!(one, digest(&["ab", "c"], 1));
+        assert!(one != digest(&["a", "bc"], 1) && one != digest(&["ab", "c"], 2));
+    }
+}

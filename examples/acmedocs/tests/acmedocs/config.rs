@@ -103,12 +103,57 @@ fn a_mistake_in_the_file_is_told_with_the_key_and_what_it_may_be() {
         ("acme =", "\"Acme!\" =", &["tenants", "place 1", "not a tenant id"]),
         ("acme =", "system =", &["tenants", "place 1", "reserved"]),
         ("[edge]", "[edge", &["acmedocs.toml", "line 4"]),
+        ("[edge]", "limits = []\n[edge]", &["limits", "string"]),
+        ("[edge]", "[capacity]\nglobal_in_flight = 8\n[edge]", &["capacity", "limits as well"]),
+        ("[edge]", "[capacity]\n[edge]", &["capacity.global_in_flight", "missing"]),
+        (
+            "[tenants]",
+            "statement_timeout_ms = { wood = 1 }\n[tenants]",
+            &["documents.statement_timeout_ms", "bronze, silver, gold, platinum"],
+        ),
+        (
+            "[tenants]",
+            "statement_timeout_ms = { gold = 0 }\n[tenants]",
+            &["documents.statement_timeout_ms", "nonzero"],
+        ),
     ] {
         let said = said(from, to);
         let missing = promised.iter().filter(|promised| !said.contains(**promised));
         wrong.extend(missing.map(|promised| format!("{to}: {promised:?} is not in {said}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_capacity_that_contradicts_itself_is_told_with_the_key_and_what_it_may_be() {
+    for (capacity, promised) in [
+        ("global_in_flight = 0", &["capacity.global_in_flight", "nonzero"][..]),
+        ("global_in_flight = \"many\"", &["capacity.global_in_flight", "integer"]),
+        (
+            "global_in_flight = 8\nadaptive_up_to = 7",
+            &["capacity.adaptive_up_to", "capacity.global_in_flight or more"],
+        ),
+        (
+            "global_in_flight = 8\nshed_after_ms = 81",
+            &["capacity.shed_all_after_ms", "capacity.shed_after_ms or more"],
+        ),
+        ("global_in_flight = 8\nshed_after_ms = 0", &["capacity.shed_after_ms", "nonzero"]),
+        ("global_in_flight = 8\nseats = 1", &["seats", "global_in_flight"]),
+    ] {
+        let to = format!("limits = \"limits.toml\"\n[capacity]\n{capacity}\n[edge]");
+        let said = said("[edge]", &to);
+        assert!(promised.iter().all(|it| said.contains(it)), "{capacity}: {said}");
+    }
+}
+
+#[test]
+fn the_limits_are_beside_the_configuration_that_names_them() {
+    let folder = Folder::new(&GOOD.replacen("[edge]", "limits = \"limits.toml\"\n[edge]", 1));
+    let config = Config::load(&folder.config()).unwrap();
+    assert_eq!(config.limits.unwrap(), folder.0.path().join("limits.toml"));
+    let folder = Folder::new(&GOOD.replacen("[edge]", "limits = \"/etc/limits.toml\"\n[edge]", 1));
+    let config = Config::load(&folder.config()).unwrap();
+    assert_eq!(config.limits.unwrap().to_string_lossy(), "/etc/limits.toml");
 }
 
 #[test]
@@ -193,6 +238,8 @@ fn the_environment_stands_over_the_file() {
         ("ACMEDOCS__DOCUMENTS__MAX_CONNECTIONS", "many", "documents.max_connections"),
         ("ACMEDOCS__EDGE__COLOUR", "red", "colour"),
         ("ACMEDOCS__EDGE__SIGNING_KEY", "/nowhere/edge.jwk", "edge.signing_key"),
+        ("ACMEDOCS__LIMITS", "nowhere.toml", "limits: cannot read "),
+        ("ACMEDOCS__CAPACITY__GLOBAL_IN_FLIGHT", "none", "capacity.global_in_flight"),
     ] {
         let ended = Command::new(env!("CARGO_BIN_EXE_acmedocs"))
             .arg(folder.config())
