@@ -231,7 +231,6 @@ impl SharedRates {
         let verdict = inner.decide(key, terms, now, apart, |account, now| {
             account.take(cost, now, &inner.spans).map(Some)
         });
-        count(&inner.mode.decided, 1);
         if let Verdict::Decided { taken: Ok(Some(Taken { on_credit: true, .. })), .. } = verdict {
             count(&inner.mode.on_credit, u64::from(cost));
         }
@@ -248,13 +247,15 @@ impl SharedRates {
         apart: &dyn Fn() -> u32,
     ) -> Verdict {
         let inner = &*self.inner;
-        let verdict = inner.decide(key, terms, now, apart, |account, now| {
+        inner.decide(key, terms, now, apart, |account, now| {
             account.peek(cost.get(), now, &inner.spans).map(|()| None)
-        });
-        if matches!(verdict, Verdict::Decided { taken: Err(_), .. }) {
-            count(&inner.mode.decided, 1);
-        }
-        verdict
+        })
+    }
+
+    /// A request was decided, together or by the safe share of this process.
+    pub(crate) fn decided(&self, apart: bool) {
+        count(&self.inner.mode.decided, 1);
+        count(&self.inner.mode.decided_apart, u64::from(apart));
     }
 
     /// How the tenant stands, unless this process is on its own or knows nothing of it.
@@ -308,7 +309,6 @@ impl Inner {
         apart: &dyn Fn() -> u32,
         decide: impl FnOnce(&mut Account, u64) -> Result<Option<Taken>, Denial>,
     ) -> Verdict {
-        self.due.decided();
         let decided = self.change(key, terms, now, apart, |account, now| {
             if account.is_forsaken(now, &self.spans) {
                 return None;
@@ -318,10 +318,7 @@ impl Inner {
         });
         match decided {
             Some(Some((taken, each))) => Verdict::Decided { taken, each },
-            _ => {
-                count(&self.mode.decided_apart, 1);
-                Verdict::Apart
-            }
+            _ => Verdict::Apart,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use throwaway::{Error, Postgres, PostgresVersion, tools};
+use throwaway::{Error, Postgres, PostgresVersion, Redis, tools};
 
 use crate::{Failure, step::say};
 
@@ -13,6 +13,7 @@ pub(crate) const K6: &str = "TENANTKIT_K6";
 #[derive(Default)]
 pub(crate) struct Servers {
     postgres: Vec<Postgres>,
+    redis: Option<Redis>,
     variables: Vec<(&'static str, OsString)>,
 }
 
@@ -32,6 +33,11 @@ impl Servers {
                 prepared.variables.push((variable, postgres.admin_url().into()));
                 prepared.postgres.push(postgres);
             }
+        }
+        say(&format!("a Redis for the tests, unless {} names one", Redis::VARIABLE));
+        if let Some(redis) = need(Redis::VARIABLE, Redis::from_env_or_start())? {
+            prepared.variables.push((Redis::VARIABLE, redis.url().into()));
+            prepared.redis = Some(redis);
         }
         say("PgBouncer, foreign gRPC clients, a browser and k6 for the tests");
         need("PgBouncer", tools::apt("pgbouncer", "pgbouncer"))?;

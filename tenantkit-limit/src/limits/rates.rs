@@ -84,6 +84,29 @@ impl Rates {
 
     /// What [`take`](Self::take) would say.
     pub(super) fn peek(&self, key: &RateKey, rate: &Rate, cost: Cost, now: Duration) -> Decided {
+        let seen = self.seen(key, rate, cost, now);
+        if seen.taken.is_err() {
+            self.count(&seen);
+        }
+        seen
+    }
+
+    /// Takes the cost, or nothing.
+    pub(super) fn take(&self, key: &RateKey, rate: &Rate, cost: Cost, now: Duration) -> Decided {
+        let decided = self.decided(key, rate, cost, now);
+        self.count(&decided);
+        decided
+    }
+
+    fn count(&self, decided: &Decided) {
+        #[cfg(feature = "redis")]
+        if let Some(shared) = &self.shared {
+            shared.decided(decided.standings.basis() == Basis::SafeShare);
+        }
+        let _ = decided;
+    }
+
+    fn seen(&self, key: &RateKey, rate: &Rate, cost: Cost, now: Duration) -> Decided {
         #[cfg(feature = "redis")]
         let plan = match self.together(key, rate, cost, now, SharedRates::peek) {
             Ok(decided) => return decided,
@@ -96,8 +119,7 @@ impl Rates {
         Decided { taken: decision.denial().map_or(Ok(None), Err), standings }
     }
 
-    /// Takes the cost, or nothing.
-    pub(super) fn take(&self, key: &RateKey, rate: &Rate, cost: Cost, now: Duration) -> Decided {
+    fn decided(&self, key: &RateKey, rate: &Rate, cost: Cost, now: Duration) -> Decided {
         #[cfg(feature = "redis")]
         let plan = match self.together(key, rate, cost, now, SharedRates::take) {
             Ok(decided) => return decided,

@@ -11,7 +11,6 @@ use super::{
     Inner, SharedRates,
     account::{Account, Answer, Ask},
     accounts::Key,
-    due::Due,
     script,
     status::{Because, count},
 };
@@ -36,6 +35,8 @@ pub struct Courier {
     connection: Option<MultiplexedConnection>,
     /// When leases end, the first first.
     leases: VecDeque<(u64, Key)>,
+    /// The decisions that calls were made for.
+    paid: u64,
 }
 
 impl Courier {
@@ -53,6 +54,7 @@ impl Courier {
             script: script::script(),
             connection: None,
             leases: VecDeque::new(),
+            paid: 0,
         }
     }
 
@@ -108,15 +110,16 @@ impl Courier {
                 break;
             }
         }
-        let enough = |due: &Due| {
-            let since = last.elapsed();
-            due.len() >= SharedRates::ACCOUNTS_A_CALL
+        let enough = || {
+            let (since, decided) = (last.elapsed(), self.inner.mode.decisions() - self.paid);
+            self.inner.due.len() >= SharedRates::ACCOUNTS_A_CALL
                 || since >= SharedRates::LINGER
-                || (since >= LOOK && due.decisions() >= SharedRates::DECISIONS_A_CALL)
+                || (since >= LOOK && decided >= SharedRates::DECISIONS_A_CALL)
         };
-        while !enough(&self.inner.due) {
+        while !enough() {
             sleep(LOOK).await;
         }
+        self.paid = self.inner.mode.decisions();
     }
 
     fn until_a_lease_ends(&self) -> Duration {

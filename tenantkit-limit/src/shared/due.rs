@@ -1,10 +1,7 @@
 //! Who waits for a call to Redis.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,25 +9,14 @@ use tokio::sync::Notify;
 
 use super::accounts::Key;
 
-/// Keys of accounts that wait for a call, each once, and what was decided since the last.
+/// Keys of accounts that wait for a call, each once.
 #[derive(Debug, Default)]
 pub(super) struct Due {
     keys: Mutex<Vec<Key>>,
     some: Notify,
-    decided: AtomicU64,
 }
 
 impl Due {
-    /// Counts a decision.
-    pub(super) fn decided(&self) {
-        self.decided.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many there were since the last call of [`take`](Self::take).
-    pub(super) fn decisions(&self) -> u64 {
-        self.decided.load(Ordering::Relaxed)
-    }
-
     pub(super) fn add(&self, key: Key) {
         let mut keys = self.keys();
         keys.push(key);
@@ -54,10 +40,9 @@ impl Due {
         }
     }
 
-    /// Those who wait longest, at most so many, for a call that begins now.
+    /// Those who wait longest, at most so many.
     pub(super) fn take(&self, at_most: usize) -> Vec<Key> {
         let mut keys = self.keys();
-        self.decided.store(0, Ordering::Relaxed);
         let many = keys.len().min(at_most);
         keys.drain(..many).collect()
     }

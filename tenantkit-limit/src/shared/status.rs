@@ -123,6 +123,10 @@ impl Mode {
         self.together.load(Ordering::Acquire).then(|| self.epoch.load(Ordering::Acquire))
     }
 
+    pub(super) fn decisions(&self) -> u64 {
+        self.decided.load(Ordering::Relaxed)
+    }
+
     pub(super) fn join(&self) {
         if !self.together.load(Ordering::Acquire) {
             self.set(Sharing::Together);

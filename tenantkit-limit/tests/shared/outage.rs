@@ -13,7 +13,7 @@ use throwaway::{Redis, tools};
 
 use crate::{
     process::{Load, all, limits, limits_of, millis},
-    steady::overshoot,
+    steady::{allowed_within, overshoot, together},
 };
 
 const QUOTA: u32 = 1_000;
@@ -139,15 +139,8 @@ async fn what_was_taken_apart_is_told_when_they_come_together() {
     drop(try_one(&tests, &door).unwrap());
     assert!(try_one(&tests, &door).is_err());
     tokio::spawn(courier.run());
-    while shared.status().sharing != Sharing::Together {
-        tokio::task::yield_now().await;
-    }
-    let mut more = 0;
-    let patience = tokio::time::Instant::now() + Duration::from_secs(3);
-    while tokio::time::Instant::now() < patience && more < 7 {
-        more += u32::from(try_one(&tests, &door).is_ok());
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    together(&shared).await;
+    let more = allowed_within(&tests, &door, 7, Duration::from_secs(2)).await;
     assert_eq!(more, 6, "of eight");
 }
 

@@ -15,7 +15,7 @@ use tenantkit_limit::{
     limits::{Limits, ResourceLimits},
     policy::{Allowance, LimitPolicy},
     quota::{Cost, Quota},
-    shared::{Courier, SharedRates, Sharing},
+    shared::{Courier, SharedRates, SharedRatesBuilder, Sharing},
 };
 
 pub(crate) const PROCESSES: NonZeroU32 = NonZeroU32::new(4).unwrap();
@@ -174,6 +174,17 @@ pub(crate) fn limits(url: &str, quota: Quota, prefix: &str) -> Here {
 
 /// Limits in this process, by the time of the authority.
 pub(crate) fn limits_of(tests: TestAuthority, url: &str, quota: Quota, prefix: &str) -> Here {
+    let builder = SharedRates::builder(url, PROCESSES).prefix(prefix);
+    let (door, shared, courier) = build(&tests, quota, builder);
+    (tests, door, shared, courier)
+}
+
+/// The door to `api`, with the same quota for every tier.
+pub(crate) fn build(
+    tests: &TestAuthority,
+    quota: Quota,
+    builder: SharedRatesBuilder,
+) -> (ResourceLimits, SharedRates, Courier) {
     let tiers = tests.authority().tiers();
     let each = Allowance::unlimited().rate(quota);
     let policy = tiers
@@ -181,9 +192,9 @@ pub(crate) fn limits_of(tests: TestAuthority, url: &str, quota: Quota, prefix: &
         .fold(LimitPolicy::builder(tiers), |policy, tier| policy.tier("api", tier.as_str(), each))
         .build()
         .unwrap();
-    let (shared, courier) = SharedRates::builder(url, PROCESSES).prefix(prefix).build().unwrap();
+    let (shared, courier) = builder.build().unwrap();
     let limits = Limits::builder(tests.authority(), policy).shared(shared.clone()).build().unwrap();
-    (tests, limits.resource("api").unwrap(), shared, courier)
+    (limits.resource("api").unwrap(), shared, courier)
 }
 
 #[test]
