@@ -15,6 +15,7 @@
 //! | `sqlx` | [`TenantPool`] and what hangs on it |
 //! | `limit` | [`limit`]: rate, concurrency and admission by tier and tenant, and their layers |
 //! | `limit-toml`, `limit-json` | the limits as a document |
+//! | `limit-redis` | rates of several processes together |
 //! | `tokio` | [`task::spawn`] and its kin, which carry the scope; bodies that are cut in time |
 //! | `tracing` | spans that carry the tenant, audit events as `tracing` events |
 //! | `test-util` | an authority for tests |
@@ -56,3 +57,8 @@ pub use tenantkit_grpc::{TenantClientLayer, TenantLayer};
 pub use tenantkit_sqlx as postgres;
 #[cfg(feature = "sqlx")]
 pub use tenantkit_sqlx::{TenantConn, TenantPool, TenantTx};
+
+/// The guide's code that is not ignored compiles and holds.
+#[cfg(all(doctest, feature = "axum", feature = "limit-toml"))]
+#[doc = include_str!("../../docs/guide.md")]
+mod guide {}
