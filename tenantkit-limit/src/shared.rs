@@ -32,7 +32,8 @@
 //!
 //! # How often Redis is asked
 //!
-//! One call is for all tenants that wait for one, up to 512 of them. After one call the next is made when
+//! One call is one command, and so one round trip, for all tenants that wait for one, up to 512 of them;
+//! the script that it runs asks for the time once, and reads and writes one key a tenant. After one call the next is made when
 //! 50 requests have been decided, and 20 ms have passed; or after 200 ms; and only if somebody waits. So:
 //!
 //! - at 250 decisions a second or more, a process makes **at most one call for 50 requests**, and never
@@ -102,8 +103,7 @@
 //!
 //! `prefix:{tenant}:resource`, a short text, which expires when all is earned back. A value that is not
 //! ours counts as a tenant that has taken everything, and is replaced. A user of Redis' access lists needs
-//! `~prefix:*` and `+evalsha +eval +script|load +get +set +del +time`, and `+ping`-like commands of the
-//! connection. It is for one server with its replicas, or a proxy that looks like one; in a cluster, only
+//! `~prefix:* +evalsha +script|load +time +get +set +del`. It is for one server with its replicas, or a proxy that looks like one; in a cluster, only
 //! for what lives in one slot, because one call is for many tenants.
 //!
 //! `rediss://` works where the application turns on a TLS feature of the `redis` crate.

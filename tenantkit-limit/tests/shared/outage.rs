@@ -131,6 +131,28 @@ async fn without_redis_from_the_start_there_is_the_safe_share_and_it_says_so() {
 }
 
 #[tokio::test]
+async fn a_redis_that_does_not_answer_in_time_is_said_to_be_slow_until_it_does() {
+    let Some(redis) = tools::or_skip(Redis::start()) else { return };
+    let (tests, door, shared, courier) =
+        limits(redis.url(), Quota::per_hour(80).build().unwrap(), "slow");
+    tokio::spawn(courier.run());
+    together(&shared).await;
+    redis.pause().unwrap();
+    assert_eq!(try_one(&tests, &door).unwrap().standings().basis(), Basis::Together);
+    let slow = async {
+        let is_slow = |sharing| matches!(sharing, Sharing::Apart { because: Because::Slow, .. });
+        while !is_slow(shared.status().sharing) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), slow).await.unwrap();
+    assert_eq!(try_one(&tests, &door).unwrap().standings().basis(), Basis::SafeShare);
+    redis.resume().unwrap();
+    together(&shared).await;
+    assert_eq!(try_one(&tests, &door).unwrap().standings().basis(), Basis::Together);
+}
+
+#[tokio::test]
 async fn what_was_taken_apart_is_told_when_they_come_together() {
     let Some(redis) = tools::or_skip(Redis::start()) else { return };
     let quota = Quota::per_hour(8).build().unwrap();

@@ -7,7 +7,7 @@ use tenantkit_core::{TenantRecord, test_util::TestAuthority};
 use tenantkit_limit::{
     limits::{Basis, ResourceLimits},
     quota::{Cost, Quota},
-    shared::{SharedRates, Sharing},
+    shared::{Because, SharedRates, Sharing},
 };
 use throwaway::{Redis, tools};
 
@@ -76,6 +76,9 @@ fn four_processes_together_allow_one_quota_and_use_it() {
     assert!(most <= quota + overshoot(1_000), "{most}");
     assert!(allowed >= 0.9 * (quota + quota * seconds), "{allowed}");
     assert_eq!(done.apart, 0);
+    // Also when most of it is refused. Each process says hello with one, and has one that nobody has
+    // paid for yet.
+    assert!((done.calls - 8) * 50 <= done.asked, "{} calls for {}", done.calls, done.asked);
 }
 
 #[test]
@@ -88,7 +91,6 @@ fn in_steady_state_there_are_fifty_requests_for_each_call() {
     println!("{} asked, {} allowed, {calls} calls by Redis' count", done.asked, done.allowed());
     assert_eq!(done.apart, 0);
     assert!(done.allowed() * 1_000 >= done.asked * 999, "{} of {}", done.allowed(), done.asked);
-    // Each process says hello with one, and has one that nobody has paid for yet.
     assert!((calls - 8) * 50 <= done.asked, "{calls} calls for {}", done.asked);
 }
 
@@ -176,4 +178,34 @@ async fn what_a_call_did_not_cost_is_there_again() {
     assert_eq!(entered.correct(10), 0);
     assert_eq!(entered.correct(10), 0, "once");
     assert_eq!(allowed_within(&tests, &door, 31, Duration::from_secs(2)).await, 30);
+}
+
+#[tokio::test]
+async fn the_least_rights_that_the_documentation_names_are_enough_and_fewer_are_refused_aloud() {
+    let Some(redis) = tools::or_skip(Redis::start()) else { return };
+    let mut connection = Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let mut user = |rules: &[&str]| {
+        redis::cmd("ACL").arg("SETUSER").arg("kit").arg(rules).exec(&mut connection).unwrap();
+    };
+    user(&["on", ">secret", "~rights:*", "+evalsha", "+script|load", "+time", "+get", "+del"]);
+    let url = redis.url().replace("//", "//kit:secret@");
+    let (tests, door, shared, courier) =
+        limits(&url, Quota::per_hour(80).build().unwrap(), "rights");
+    tokio::spawn(courier.run());
+    together(&shared).await;
+    // It may not write.
+    let refused = |sharing| matches!(sharing, Sharing::Apart { because: Because::Refused, .. });
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !refused(shared.status().sharing) && Instant::now() < patience {
+        let _ = door.try_enter(&tests.context("acme"), Cost::ONE);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(refused(shared.status().sharing), "{:?}", shared.status());
+    user(&["+set"]);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while shared.status().counts.leased == 0 && Instant::now() < patience {
+        let _ = door.try_enter(&tests.context("acme"), Cost::ONE);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(shared.status().sharing, Sharing::Together, "{:?}", shared.status());
 }
