@@ -1,7 +1,8 @@
 //! The report of an export: how much a tenant has written, under a digest that is slow on purpose.
 //!
-//! What a real report costs in sorting and drawing, this one costs in rounds of hashing: about 2.5 ms of
-//! one core each, whatever the tenant has.
+//! What a real report costs in sorting and drawing, this one costs in rounds of hashing, as many as the
+//! caller orders: each is meant to take a core for 2 ms or more, also where the processor has instructions
+//! for SHA-256, whatever the tenant has.
 
 use std::fmt::Write as _;
 
