@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 // A paused clock pauses deadlines as well.
 use tokio::time::Instant;
 
@@ -49,6 +49,17 @@ impl Deadline {
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         headers.get(GRPC_TIMEOUT).and_then(parse).and_then(Self::after)
     }
+}
+
+/// `DEADLINE_EXCEEDED`, for work that was not begun.
+pub(super) fn exceeded<B: Default>(content_type: HeaderValue) -> Response<B> {
+    const MESSAGE: &str = "the deadline had passed before it was begun";
+    let mut answer = Response::new(B::default());
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static("4"));
+    headers.insert(HeaderName::from_static("grpc-message"), HeaderValue::from_static(MESSAGE));
+    answer
 }
 
 /// At most 8 digits and a unit.

@@ -8,14 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
 use tenantkit_core::{Door, Reason, Refusal};
 use tenantkit_limit::limits::{Denied, Entered, Waiting};
 use tower_service::Service;
 
-use super::{Deadline, LimitBody, LimitLayer, ambient, headers};
+use super::{Deadline, LimitBody, LimitLayer, ambient, deadline, headers};
 use crate::{
     protocol::Protocol,
     refusal::{Challenge, grpc_answer, http_answer},
@@ -40,6 +40,8 @@ pub struct ResponseFuture<S: Service<Request<B>>, B> {
 
 #[pin_project(project = StateProjection)]
 enum State<S: Service<Request<B>>, B> {
+    /// Its caller has given up already.
+    TooLate,
     Denied(Denied),
     /// Empty once it is over.
     Waiting(Option<Box<Queued<S, B>>>),
@@ -66,12 +68,11 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    pub(super) fn to<B>(
-        request: &Request<B>,
+    pub(super) const fn new(
+        protocol: Protocol,
         layer: &LimitLayer,
         deadline: Option<Deadline>,
     ) -> Self {
-        let protocol = Protocol::asked(request);
         Self { protocol, tells_standing: layer.tells_standing, deadline }
     }
 }
@@ -79,6 +80,10 @@ impl Answering {
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     pub(super) const fn working(work: S::Future, entered: Entered, answering: Answering) -> Self {
         Self { state: State::Working { work, entered: Some(entered) }, answering }
+    }
+
+    pub(super) const fn too_late(answering: Answering) -> Self {
+        Self { state: State::TooLate, answering }
     }
 
     pub(super) fn denied(denied: Denied, answering: Answering) -> Self {
@@ -131,6 +136,12 @@ where
             this.state.set(state);
         }
         match this.state.project() {
+            StateProjection::TooLate => {
+                // Only gRPC has deadlines.
+                let content_type = answering.protocol.content_type();
+                let grpc = const { HeaderValue::from_static("application/grpc") };
+                Poll::Ready(Ok(deadline::exceeded(content_type.unwrap_or(grpc))))
+            }
             StateProjection::Denied(denied) => Poll::Ready(Ok(refuse(denied, answering))),
             StateProjection::Waiting(_) => unreachable!("it went on above"),
             StateProjection::Working { work, entered } => {

@@ -16,6 +16,7 @@ use tenantkit_limit::{
 use tower_service::Service;
 
 use super::{Deadline, LimitBody, LimitLayer, ResponseFuture, ambient, future::Answering};
+use crate::protocol::Protocol;
 
 /// What a [`LimitLayer`] makes of a service.
 #[derive(Debug, Clone)]
@@ -51,10 +52,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let deadline = Deadline::of(request.headers());
-        let answering = Answering::to(&request, &self.layer, deadline);
+        let protocol = Protocol::asked(&request);
+        // Over HTTP that header means nothing.
+        let deadline = match protocol {
+            Protocol::Http => None,
+            _ => Deadline::of(request.headers()),
+        };
+        let answering = Answering::new(protocol, &self.layer, deadline);
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
+        }
+        if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
+            return ResponseFuture::too_late(answering);
         }
         match self.begin(&request) {
             Ok(Entry::Entered(entered)) => {

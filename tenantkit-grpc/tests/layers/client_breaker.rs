@@ -327,3 +327,38 @@ async fn a_call_that_is_given_up_after_its_deadline_is_too_slow_and_before_says_
     }
     assert_eq!(calls.load(Ordering::Relaxed), 6);
 }
+
+#[tokio::test]
+async fn a_probe_over_grpc_that_brought_a_message_and_is_dropped_has_succeeded() {
+    for (read, is_closed) in [(0, false), (1, true)] {
+        let world = World::new();
+        let (layer, breaker) = half_open(&world).await;
+        let acme = *world.context("acme").tenant();
+        let answer = || frames(&["one", "two"], Some(Ok("0")));
+        let mut body = call(&world, &layer, "acme", grpc(), answer).await.unwrap().into_body();
+        for _ in 0..read {
+            body.frame().await.unwrap().unwrap();
+        }
+        drop(body);
+        let _first = breaker.call(&acme).unwrap();
+        assert_eq!(breaker.call(&acme).is_ok(), is_closed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_there_was_an_answer_it_takes_the_time_that_it_takes() {
+    let world = World::new();
+    let breaker = breaker(&world);
+    let layer = BreakerLayer::new(&world.authority, breaker.clone()).too_slow_after(SECOND);
+    for takes_out in [true, false] {
+        let answer = || frames(&["one"], Some(Ok("0")));
+        let body = call(&world, &layer, "acme", grpc(), answer).await.unwrap().into_body();
+        tokio::time::advance(SECOND * 2).await;
+        if takes_out {
+            drop(body.into_inner());
+        } else {
+            drop(body);
+        }
+    }
+    assert_eq!(breaker.tracked(), 0);
+}

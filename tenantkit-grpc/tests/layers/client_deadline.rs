@@ -15,13 +15,15 @@ use tenantkit_core::TierSet;
 use tenantkit_grpc::{
     ClientError,
     limit::{
-        Deadline, LimitLayer,
+        Deadline, LimitBody, LimitLayer,
         client::{DeadlineLayer, DeadlineService},
     },
+    server::TenantBody,
 };
 use tenantkit_limit::{
     limits::Limits,
     policy::{Allowance, LimitPolicy},
+    quota::Quota,
 };
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -146,4 +148,52 @@ async fn what_a_handler_and_its_body_call_goes_out_with_what_remains_and_nobody_
     let timeouts = timeouts.lock().unwrap();
     let timeouts: Vec<_> = timeouts.iter().map(Option::as_deref).collect();
     assert_eq!(timeouts, [Some("2000000u"), None, Some("2000000u"), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_caller_has_given_up_is_not_begun_and_costs_nothing() {
+    let world = World::new();
+    let once = Quota::per_minute(1).burst(1);
+    let server = limited(&world, Allowance::unlimited().rate(once.declare()));
+    let request = |timeout: Option<&str>, content_type: &str| {
+        let mut request = grpc();
+        let headers = request.headers_mut();
+        headers.insert("txn-token", world.txn_token("acme").parse().unwrap());
+        headers.insert("content-type", content_type.parse().unwrap());
+        timeout.map(|it| headers.insert("grpc-timeout", it.parse().unwrap()));
+        request
+    };
+    for content_type in ["application/grpc", "application/grpc-web+proto"] {
+        let answer = server.clone().oneshot(request(Some("0n"), content_type)).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["grpc-status"], "4");
+        assert_eq!(answer.headers()["content-type"], content_type);
+    }
+    // Over HTTP that header means nothing, and the quota is still there.
+    let answer = server.clone().oneshot(request(Some("0n"), "text/plain")).await.unwrap();
+    assert_eq!(crate::world::text(answer).await, "begun");
+    let answer = server.oneshot(request(None, "application/grpc")).await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "8");
+}
+
+/// A service of the tenant's with this allowance.
+fn limited(
+    world: &World,
+    allowance: Allowance,
+) -> impl Service<
+    Request<Body>,
+    Response = Response<TenantBody<LimitBody<Body>>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ use<> {
+    let tiers = TierSet::METALS;
+    let policy = tiers.iter().fold(LimitPolicy::builder(tiers), |policy, tier| {
+        policy.tier("reads", tier.as_str(), allowance)
+    });
+    let limits = Limits::builder(&world.authority, policy.build().unwrap()).build().unwrap();
+    ServiceBuilder::new()
+        .layer(world.inner_layer())
+        .layer(LimitLayer::new(limits.resource("reads").unwrap()))
+        .service(service_fn(async |_: Request<Body>| Ok(Response::new(Body::from("begun")))))
 }

@@ -14,8 +14,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
-use tenantkit_core::{Reason, TenantStatus};
+use http_body_util::{BodyExt, Collected, StreamBody};
+use tenantkit_core::{Door, Reason, Refusal, TenantStatus};
 use tenantkit_grpc::{
     BoxError, ClientError,
     limit::{
@@ -461,4 +461,66 @@ async fn a_call_dropped_at_any_poll_leaves_nothing_behind_and_sends_nothing_more
 fn a_method_that_is_no_path_is_an_error_of_the_wiring() {
     let world = World::new();
     let _ = layer(&world).idempotent_unary("test.Documents/Get");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_here_is_not_tried_again() {
+    let world = World::new();
+    let called = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&called);
+    let refusal = Refusal::new(Reason::DependencyFailing, Door::Call);
+    let refuses = service_fn(move |request: Request<Body>| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut status = Response::builder().header("grpc-status", "14");
+        status.extensions_mut().unwrap().insert(refusal);
+        std::future::ready(match *request.method() {
+            Method::POST => Ok(status.body(Body::empty()).unwrap()),
+            Method::PUT => Err(ClientError::DeadlineExceeded),
+            _ => Err(ClientError::Refused(refusal)),
+        })
+    });
+    let mut refuses = layer(&world).idempotent_unary(PATH).layer(refuses);
+    for request in [grpc(), request(Method::GET), request(Method::PUT)] {
+        let call = world.context("acme").in_scope(|| refuses.call(request)).unwrap();
+        let _ = call.await;
+    }
+    assert_eq!(called.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_breaks_off_before_its_first_message_is_no_answer() {
+    let world = World::new();
+    let broken = || {
+        let frames = [Err::<Frame<Bytes>, _>(io::Error::other("reset"))];
+        let body = Body::new(StreamBody::new(tokio_stream::iter(frames)));
+        Does::Answer(Response::new(body))
+    };
+    let declared = layer(&world).idempotent_unary(PATH);
+    let peer = Peer::that([broken()]);
+    let answer = call(&world, &peer, &declared, grpc()).await.unwrap();
+    assert_eq!((text(answer).await.as_str(), peer.seen()), ("well", 2));
+    // And the last one is passed on as it is.
+    let peer = Peer::that([broken(), broken(), broken()]);
+    let answer = call(&world, &peer, &declared, grpc()).await.unwrap();
+    assert!(answer.into_body().collect().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_given_up_cannot_read_what_belongs_to_the_next() {
+    let world = World::new();
+    let kept: Arc<Mutex<Vec<Body>>> = Arc::default();
+    let keeps = Arc::clone(&kept);
+    let client = layer(&world).layer(service_fn(move |request: Request<Body>| {
+        // As a connection does that has not noticed yet.
+        keeps.lock().unwrap().push(request.into_body());
+        async { Err::<Response<Body>, _>(io::Error::other("reset")) }
+    }));
+    let call = client.oneshot(streamed(Method::PUT, &["one ", "two"]));
+    world.context("acme").scope(call).unwrap().await.unwrap_err();
+    let bodies: Vec<_> = kept.lock().unwrap().drain(..).collect();
+    let mut read = Vec::new();
+    for body in bodies {
+        read.push(body.collect().await.map(Collected::to_bytes).ok());
+    }
+    assert_eq!(read, [None, None, Some(Bytes::from_static(b"one two"))]);
 }

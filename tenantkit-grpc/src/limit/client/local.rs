@@ -1,9 +1,9 @@
 //! Answers that are made here, and how the layers outside tell them from the peer's.
 
-use http::{HeaderName, HeaderValue, Response, header};
+use http::Response;
 use tenantkit_core::Refusal;
 
-use crate::{ClientError, protocol::Protocol, refusal::grpc_answer};
+use crate::{ClientError, limit::deadline, protocol::Protocol, refusal::grpc_answer};
 
 /// In the extensions of an answer to a call that was not sent because it was too late.
 #[derive(Debug, Clone, Copy)]
@@ -22,16 +22,11 @@ pub(super) fn refuse<B: Default>(
 
 /// Refuses a call whose caller has given up: `DEADLINE_EXCEEDED` over gRPC, and else an error.
 pub(super) fn too_late<B: Default>(protocol: Protocol) -> Result<Response<B>, ClientError> {
-    const MESSAGE: &str = "the deadline passed before the call was sent";
     let Some(content_type) = protocol.content_type() else {
         return Err(ClientError::DeadlineExceeded);
     };
-    let mut answer = Response::new(B::default());
+    let mut answer = deadline::exceeded(content_type);
     answer.extensions_mut().insert(TooLate);
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, content_type);
-    headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static("4"));
-    headers.insert(HeaderName::from_static("grpc-message"), HeaderValue::from_static(MESSAGE));
     Ok(answer)
 }
 

@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, HeaderValue, Request};
 
-use crate::{limit::Deadline, protocol::Protocol};
+use crate::{
+    limit::{Deadline, deadline},
+    protocol::Protocol,
+};
 
 /// When its caller gives up: by its extensions, by the `grpc-timeout` that it has already, or, where it
 /// says neither, with the request that is being worked for.
@@ -19,13 +22,12 @@ pub(super) fn stamp(
     deadline: Option<Deadline>,
     protocol: Protocol,
 ) -> bool {
-    let Some(deadline) = deadline else { return true };
-    let remaining = deadline.remaining();
+    let Some(remaining) = deadline.map(Deadline::remaining) else { return true };
     if remaining.is_zero() {
         return false;
     }
     if protocol != Protocol::Http
-        && let Ok(value) = HeaderValue::try_from(super::super::deadline::write(remaining))
+        && let Ok(value) = HeaderValue::try_from(deadline::write(remaining))
     {
         headers.insert("grpc-timeout", value);
     }
