@@ -229,6 +229,30 @@ mod tests {
     }
 
     #[test]
+    fn the_last_word_on_a_tier_counts_and_the_others_stay() {
+        let tier = |name| tenantkit_core::TierSet::METALS.get(name).unwrap();
+        let mut wanted = Wanted::default();
+        wanted.of_tier(tier("bronze"), Connections::at_most(1));
+        wanted.of_tier(tier("gold"), Connections::at_most(2));
+        wanted.of_tier(tier("bronze"), Connections::at_most(3));
+        let caps = wanted.of(10).unwrap().unwrap();
+        let permits = ["bronze", "gold", "silver"].map(|name| caps.cap(tier(name)).permits());
+        assert_eq!(permits, [3, 2, 5]);
+    }
+
+    #[test]
+    fn an_impossible_cap_is_told_with_what_is_possible() {
+        let told =
+            |most: Connections| most.of(NonZeroU32::new(8).unwrap()).unwrap_err().to_string();
+        assert_eq!(
+            told(Connections::at_most(9)),
+            "a tenant cannot be let to hold 9 connections: the pool has 8, and it is 1 to 8 of them, \
+             or 1 to 100 %"
+        );
+        assert!(told(Connections::percent(0)).contains("hold 0 % of the connections:"));
+    }
+
+    #[test]
     fn a_cap_of_nothing_or_of_more_than_there_is_is_refused() {
         let none = [Connections::at_most(0), Connections::at_most(11)];
         let percents = [Connections::percent(0), Connections::percent(101)];

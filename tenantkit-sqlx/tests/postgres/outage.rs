@@ -158,6 +158,20 @@ on_each_server! {
         once(&pool, fixture).await.unwrap();
     }
 
+    async fn while_all_is_well_nobody_looks_whether_there_is_a_server(fixture: &Fixture) {
+        let (link, _) = fixture.over_link().await;
+        let url = fixture.database.url_through(&link, &fixture.serving);
+        let pool = fixture.builder(8).connect(&url).await.unwrap();
+        all_are_idle(&pool).await;
+        let acme = fixture.acme();
+        let size = pool.size();
+        let held = futures_util::future::join_all((0..size).map(|_| pool.begin(&acme))).await;
+        let connections = link.connections();
+        let _one_more = pool.begin(&acme).await.unwrap();
+        assert_eq!(link.connections(), connections + 1);
+        drop(held);
+    }
+
     async fn one_connection_too_many_is_no_outage(fixture: &Fixture) {
         let admin = fixture.admin().await;
         // Long enough that somebody looks whether the server is there, and is told the same.
