@@ -76,8 +76,9 @@
 //! - An answer that is lost was counted all the same: what is told again is counted twice.
 //! - [`correct`](crate::limits::Entered::correct) upwards is debt, as it is in one process. Downwards it
 //!   gives back only within the term.
-//! - Redis that forgets (flushed, restarted empty, or a replica that lags and takes over) has forgotten
-//!   what was taken: at most another burst, for each time.
+//! - A Redis that forgets (flushed, restarted empty, short of memory with a policy that evicts, or a
+//!   replica that lags and takes over) has forgotten what was taken: at most another burst, for each
+//!   time.
 //! - A step of the server's clock, forth or back, is at most worth `rate * step`, and no more than another
 //!   burst.
 //! - More processes than were declared: N is as many as there are.

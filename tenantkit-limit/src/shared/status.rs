@@ -74,7 +74,7 @@ pub struct Counts {
     pub decided: u64,
     /// Of those, decisions by the safe share of this process alone.
     pub decided_apart: u64,
-    /// Of those, decisions by it because there was no room for another tenant.
+    /// How often there was no room for another tenant, whom the safe share then answered.
     pub decided_at_capacity: u64,
     /// Calls to Redis, answered or not.
     pub calls: u64,

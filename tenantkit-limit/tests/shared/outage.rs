@@ -17,6 +17,7 @@ use crate::{
 };
 
 const QUOTA: u32 = 1_000;
+const SHORT: Duration = Duration::from_millis(100);
 
 /// Four processes under load, of which Redis is taken and given back. Says what they did, and between
 /// which moments they were surely apart.
@@ -25,7 +26,7 @@ fn outage(
     take: impl FnOnce(&Redis),
     give: impl FnOnce(&Redis),
 ) -> (crate::process::Done, u128, u128) {
-    let load = Load { quota: QUOTA, offered: 1_000, span: Duration::from_secs(9) };
+    let load = Load { quota: QUOTA, offered: 1_000, span: Duration::from_secs(9), deadline: SHORT };
     let mut moments = (0, 0);
     let done = all(redis.url(), &[load; 4], || {
         sleep(Duration::from_millis(1_500));
@@ -83,7 +84,12 @@ fn while_redis_hangs_each_process_has_its_safe_share_and_no_request_waits_for_it
 #[test]
 fn a_redis_that_forgets_gives_another_burst_at_most() {
     let Some(redis) = tools::or_skip(Redis::start()) else { return };
-    let load = Load { quota: QUOTA, offered: 1_000, span: Duration::from_secs(4) };
+    let load = Load {
+        quota: QUOTA,
+        offered: 1_000,
+        span: Duration::from_secs(4),
+        deadline: Duration::from_secs(2),
+    };
     let done = all(redis.url(), &[load; 4], || {
         sleep(Duration::from_secs(2));
         let mut connection = Client::open(redis.url()).unwrap().get_connection().unwrap();

@@ -31,6 +31,8 @@ pub(crate) struct Load {
     /// A second.
     pub(crate) offered: u32,
     pub(crate) span: Duration,
+    /// How long a call to Redis may take.
+    pub(crate) deadline: Duration,
 }
 
 /// What one process did.
@@ -97,6 +99,7 @@ impl Process {
             .env("SERVES_QUOTA", load.quota.to_string())
             .env("SERVES_OFFERED", load.offered.to_string())
             .env("SERVES_MILLIS", load.span.as_millis().to_string())
+            .env("SERVES_DEADLINE", load.deadline.as_millis().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -207,9 +210,13 @@ fn serves() {
     let said = |name: &str| env::var(name).unwrap();
     let (quota, offered): (u32, u32) =
         (said("SERVES_QUOTA").parse().unwrap(), said("SERVES_OFFERED").parse().unwrap());
-    let span = Duration::from_millis(said("SERVES_MILLIS").parse().unwrap());
+    let [span, deadline] = ["SERVES_MILLIS", "SERVES_DEADLINE"]
+        .map(|name| Duration::from_millis(said(name).parse().unwrap()));
     let quota = Quota::per_second(quota).build().unwrap();
-    let (tests, door, shared, courier) = limits(&said("SERVES_URL"), quota, "processes");
+    let clock = |builder: AuthorityBuilder| builder.clock(SystemClock::default());
+    let tests = TestAuthority::with(TierSet::METALS, clock);
+    let builder = SharedRates::builder(said("SERVES_URL"), PROCESSES).deadline(deadline);
+    let (door, shared, courier) = build(&tests, quota, builder);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.spawn(courier.run());

@@ -77,7 +77,10 @@ fn cases() -> impl Strategy<Value = (Vec<Window>, Vec<(u64, Ask)>)> {
 #[test]
 fn the_script_never_leases_more_than_an_exact_model_and_at_most_one_less() {
     let Some((_redis, connection)) = connect() else { return };
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(200));
+    let mut runner = TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(200)
+    });
     let (connection, number) = (RefCell::new(connection), Cell::new(0));
     runner
         .run(&cases(), |(windows, steps)| {

@@ -13,6 +13,9 @@ use throwaway::{Redis, tools};
 
 use crate::process::{Load, PROCESSES, all, build, limits};
 
+/// What a busy machine may take for an answer, where the answer is not what is tried.
+const PATIENT: Duration = Duration::from_secs(2);
+
 /// `rate * term`, and what each process may have admitted that Redis has not heard of.
 pub(crate) fn overshoot(quota: u32) -> f64 {
     let credit = quota.div_ceil(2 * PROCESSES.get());
@@ -59,7 +62,7 @@ fn calls(url: &str) -> u64 {
 fn four_processes_together_allow_one_quota_and_use_it() {
     let Some(redis) = tools::or_skip(Redis::start()) else { return };
     let span = Duration::from_secs(5);
-    let load = Load { quota: 1_000, offered: 1_000, span };
+    let load = Load { quota: 1_000, offered: 1_000, span, deadline: PATIENT };
     let done = all(redis.url(), &[load; 4], || {});
 
     let (quota, seconds) = (1_000.0, span.as_secs_f64());
@@ -85,7 +88,7 @@ fn four_processes_together_allow_one_quota_and_use_it() {
 fn in_steady_state_there_are_fifty_requests_for_each_call() {
     let Some(redis) = tools::or_skip(Redis::start()) else { return };
     let before = calls(redis.url());
-    let load = Load { quota: 2_000, offered: 400, span: Duration::from_secs(5) };
+    let load = Load { quota: 2_000, offered: 400, span: Duration::from_secs(5), deadline: PATIENT };
     let done = all(redis.url(), &[load; 4], || {});
     let calls = calls(redis.url()) - before;
     println!("{} asked, {} allowed, {calls} calls by Redis' count", done.asked, done.allowed());
@@ -98,7 +101,7 @@ fn in_steady_state_there_are_fifty_requests_for_each_call() {
 fn a_tenant_that_asks_one_process_only_has_the_whole_quota_there() {
     let Some(redis) = tools::or_skip(Redis::start()) else { return };
     let span = Duration::from_secs(4);
-    let busy = Load { quota: 500, offered: 475, span };
+    let busy = Load { quota: 500, offered: 475, span, deadline: PATIENT };
     let idle = Load { offered: 0, ..busy };
     let done = all(redis.url(), &[busy, idle, idle, idle], || {});
     println!("{} of {} allowed", done.allowed(), done.asked);
