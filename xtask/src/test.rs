@@ -20,8 +20,8 @@ pub(crate) enum Extent {
     Everything,
 }
 
-/// The lints, the tests and the documentation, and then each feature alone, the fuzz targets, and what
-/// loads acmedocs, while nothing else runs.
+/// The lints, the tests and the documentation, and then the models of what is lock-free, each feature
+/// alone, the fuzz targets, and what loads acmedocs, while nothing else runs.
 ///
 /// # Errors
 ///
@@ -37,6 +37,13 @@ pub(crate) fn run(extent: Extent) -> Result<(), Failure> {
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     if extent == Extent::Everything {
+        // Everything is built anew for the flag, so not where the other steps build.
+        Step::new(
+            "interleavings",
+            "cargo test -p tenantkit-limit --lib loom --target-dir target/loom",
+        )
+        .env("RUSTFLAGS", "--cfg tenantkit_loom")
+        .run()?;
         for step in features::steps()? {
             step.run()?;
         }
