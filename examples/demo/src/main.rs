@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use demo::{Acmedocs, Failed, Teller, World, show, story};
+use demo::{Acmedocs, Failed, Setup, Teller, World, show, story};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -24,7 +24,8 @@ async fn run(once: bool) -> Result<ExitCode, Failed> {
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let told = async {
         println!("Starting Postgres, or using the one that DATABASE_URL names, and acmedocs ...");
-        let mut world = World::start(Acmedocs::Process).await?;
+        // To a file: an overload without limits has a lot to say.
+        let mut world = World::of(Setup::default().log("error"), Acmedocs::Process).await?;
         let mut teller = Teller::default();
         story::tell(&world, &mut teller).await?;
         let page = show::show(&mut world, &mut teller).await?;

@@ -18,7 +18,7 @@ const USERS: usize = 20;
 /// What an export costs at least, on one core.
 const COST: Duration = Duration::from_millis(2);
 /// How far beyond the machine's capacity the heavy tenant goes where nothing holds it back.
-const EXCESS: f64 = 1.5;
+const EXCESS: f64 = 1.2;
 /// Exports that are enough to know their cost.
 const PROBES: u32 = 200;
 /// The most that acmedocs takes.

@@ -243,7 +243,9 @@ impl World {
                 if let Running::Process(process) = &mut self.acmedocs
                     && let Some(status) = process.try_wait()?
                 {
-                    return Err(Failed::from(format!("acmedocs ended: {status}")));
+                    let said = fs::read_to_string(self.folder.path().join("acmedocs.log"));
+                    let said = said.unwrap_or_default();
+                    return Err(Failed::from(format!("acmedocs ended: {status}\n{said}")));
                 }
                 match self.edge.call(Method::GET, "/healthz", &[], None).await {
                     Ok(answer) if answer.status.is_success() => return Ok(()),

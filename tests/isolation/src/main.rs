@@ -1,7 +1,7 @@
 //! `cargo xtask isolation`: a heavy and a light tenant on acmedocs, with real tokens, on a real Postgres.
 //! Fails where the light tenant was not left alone, and where it would have been without limits.
 
-use std::{env, process::ExitCode};
+use std::{env, process::ExitCode, time::Duration};
 
 use demo::Failed;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,20 +12,14 @@ mod stage;
 
 use stage::Stage;
 
-const USAGE: &str = "isolation [--quick | --stage 1 | --stage 2]";
+const USAGE: &str = "isolation [--quick | --stage 1 | --stage 2] [--seconds EACH_RUN]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let stages = match arguments[..] {
-        [] => vec![Stage::ONE, Stage::TWO],
-        ["--quick"] => vec![Stage::QUICK],
-        ["--stage", "1"] => vec![Stage::ONE],
-        ["--stage", "2"] => vec![Stage::TWO],
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+    let Some(stages) = stages(&arguments) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -41,6 +35,20 @@ fn main() -> ExitCode {
         eprintln!("isolation: {error}");
         ExitCode::FAILURE
     })
+}
+
+fn stages(arguments: &[&str]) -> Option<Vec<Stage>> {
+    if let [which @ .., "--seconds", seconds] = arguments {
+        let time = Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?);
+        return Some(stages(which)?.into_iter().map(|stage| Stage { time, ..stage }).collect());
+    }
+    match arguments {
+        [] => Some(vec![Stage::ONE, Stage::TWO]),
+        ["--quick"] => Some(vec![Stage::QUICK]),
+        ["--stage", "1"] => Some(vec![Stage::ONE]),
+        ["--stage", "2"] => Some(vec![Stage::TWO]),
+        _ => None,
+    }
 }
 
 async fn until_told(stages: Vec<Stage>) -> Result<ExitCode, Failed> {

@@ -6,7 +6,7 @@ use demo::{
     Failed, World,
     rivals::{Exports, HEAVY, LIGHT},
 };
-use load::{Board, Run, k6::Light};
+use load::{Board, Run, Second, cpu, k6::Light};
 
 use crate::stage::Stage;
 
@@ -34,18 +34,36 @@ impl Runs {
 
     /// Both.
     pub(crate) async fn loaded(&self, world: &World) -> Result<Run, Failed> {
+        let process = world.process_id().ok_or("acmedocs is no process of its own")?;
         let board = Arc::new(Board::default());
         let time = self.stage.time + WARM_UP + AHEAD + AROUND;
         let heavy = self.exports.start(world, HEAVY, self.stage.heavy, time, &board)?;
         let epoch = std::time::SystemTime::now() - board.start().elapsed();
         tokio::time::sleep(AHEAD).await;
+        let (before, taken) = (board.total(), cpu::taken(&[process])?);
         let light = self.measure(world).await?;
+        let (after, taken) = (board.total(), cpu::taken(&[process])? - taken);
         heavy.stop()?;
+        self.refusals(before, after, taken);
         // The seconds that count for both.
         let epoch = epoch.duration_since(std::time::UNIX_EPOCH)?;
         let from = light.from.saturating_sub(epoch);
         let heavy = board.seconds(from, from + light.time());
         Ok(Run { light, heavy })
+    }
+
+    /// What the refusals have cost, where they are most of what was answered.
+    fn refusals(&self, before: Second, after: Second, taken: Duration) {
+        let refused = after.refused - before.refused;
+        let admitted =
+            after.admitted - before.admitted + self.stage.light * self.stage.time.as_secs() as u32;
+        if refused > admitted {
+            let each = taken.saturating_sub(self.exports.cost * admitted) / refused;
+            println!(
+                "    acmedocs: {:.0} µs of a core for each of {refused} refusals",
+                each.as_secs_f64() * 1e6
+            );
+        }
     }
 
     async fn measure(&self, world: &World) -> Result<load::k6::Felt, Failed> {

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Board, Tokens, tokens::unix};
+use crate::{Board, Tokens, priority, tokens::unix};
 
 /// What is called: by POST, with a JSON body and a bearer token.
 #[derive(Debug, Clone)]
@@ -77,6 +77,7 @@ impl Generator {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let run = move || {
+            priority::ahead_of_others();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let tasks = tokio::task::LocalSet::new();
             runtime.block_on(tasks.run_until(dispatch::run(self, board, stopped)));

@@ -36,6 +36,7 @@ pub mod k6;
 mod live;
 pub mod page;
 mod percentiles;
+mod priority;
 mod response;
 mod retry;
 mod rounds;

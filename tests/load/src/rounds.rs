@@ -72,6 +72,8 @@ pub enum Invalid {
     Late(f64),
     /// Nothing was seen of a tenant.
     Nothing,
+    /// This share of the light tenant's tries was not served although nobody else was there.
+    Alone(f64),
 }
 
 /// A promise that was broken. Times are in milliseconds.
@@ -128,6 +130,8 @@ impl Run {
             Some(Invalid::Late(late))
         } else if self.light.calls.is_empty() || (!self.heavy.is_empty() && heavy.started == 0) {
             Some(Invalid::Nothing)
+        } else if self.heavy.is_empty() && self.light.error_share() >= ERRORS {
+            Some(Invalid::Alone(self.light.error_share()))
         } else {
             None
         }
@@ -215,6 +219,9 @@ impl fmt::Display for Invalid {
                 write!(f, "{:.1}% of the heavy tenant's calls began late or not", share * 100.0)
             }
             Self::Nothing => f.write_str("nothing was seen of a tenant"),
+            Self::Alone(share) => {
+                write!(f, "{:.1}% of the tries were not served without any load", share * 100.0)
+            }
         }
     }
 }
@@ -294,6 +301,9 @@ mod tests {
         dropped.light.dropped = 1;
         assert_eq!(dropped.invalid(true), Some(Invalid::Dropped(1)));
         assert_eq!(run(0, 1.0).invalid(false), Some(Invalid::Nothing));
+        let mut unserved = run(100, 1.0);
+        unserved.light.errors = 1;
+        assert_eq!(unserved.invalid(false), Some(Invalid::Alone(0.01)));
         assert_eq!(heavy(Second::default()).invalid(false), Some(Invalid::Nothing));
     }
 
