@@ -109,6 +109,19 @@ fn tenants_that_failed_and_left_are_forgotten_while_others_call() {
 }
 
 #[test]
+fn a_circuit_that_was_open_lately_is_not_forgotten_and_opens_for_longer() {
+    let (breaker, clock) = breaker(BreakerPolicy::default());
+    fail(&breaker, 1, 10);
+    clock.advance(SECOND);
+    succeed(&breaker, 1, 3);
+    clock.advance(SECOND * 20);
+    succeed(&breaker, 1, 1);
+    assert_eq!(breaker.tracked(), 1);
+    fail(&breaker, 1, 10);
+    assert_eq!(breaker.call(&1).unwrap_err().wait(), Some(SECOND * 2));
+}
+
+#[test]
 fn a_probe_that_hangs_does_not_keep_a_circuit_as_it_is() {
     let (breaker, clock) = breaker(BreakerPolicy::builder().closes_after(1).build().unwrap());
     fail(&breaker, 7, 10);
