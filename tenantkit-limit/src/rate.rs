@@ -53,6 +53,7 @@
 mod decision;
 pub(crate) mod gcra;
 mod hash;
+mod known;
 pub(crate) mod layout;
 mod limiter;
 mod plan;

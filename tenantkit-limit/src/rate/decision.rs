@@ -59,6 +59,7 @@ pub enum Denial {
 impl Decision<'_> {
     /// Whether the call may go on.
     #[must_use]
+    #[inline]
     pub const fn is_allowed(&self) -> bool {
         matches!(self.verdict, Verdict::Allowed)
     }

@@ -48,11 +48,13 @@ impl Gcra {
     }
 
     /// Where a charge at `now` starts: at the TAT, or now if everything is there.
+    #[inline]
     pub(crate) fn start(&self, tat: u64, now: u64) -> u64 {
         tat.max(self.ceil(now))
     }
 
     /// Rounded up to a unit.
+    #[inline]
     pub(crate) fn ceil(&self, time: u64) -> u64 {
         let unit_less_one = (1 << self.unit) - 1;
         (time + unit_less_one) & !unit_less_one

@@ -21,11 +21,11 @@ pub(crate) const MAX_PLAN: u16 = (1 << 12) - 1;
 /// Time ends here, after 36 years: what is later is taken for this, so nothing is earned any more.
 pub(crate) const END_OF_TIME: u64 = (1 << (BASE_BITS + GRANULE)) - 1;
 
-const PLAN_AT: u32 = 115;
-const BASE_AT: u32 = 85;
+pub(super) const PLAN_AT: u32 = 115;
+pub(super) const BASE_AT: u32 = 85;
 const BASE_BITS: u32 = PLAN_AT - BASE_AT;
 /// The base counts granules of 2 to this power, in nanoseconds.
-const GRANULE: u32 = 30;
+pub(super) const GRANULE: u32 = 30;
 /// In billionths of the rate.
 const LARGEST_LOSS: u128 = 10_000_000;
 
@@ -40,16 +40,16 @@ pub(crate) type Units = [u32; Quota::MAX_WINDOWS];
 /// The windows of a quota and where each has its place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
-    fields: [Field; Quota::MAX_WINDOWS],
-    len: usize,
+    pub(super) fields: [Field; Quota::MAX_WINDOWS],
+    pub(super) len: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Field {
-    gcra: Gcra,
-    at: u32,
+pub(super) struct Field {
+    pub(super) gcra: Gcra,
+    pub(super) at: u32,
     /// The largest difference, in units.
-    mask: u64,
+    pub(super) mask: u64,
 }
 
 impl Layout {
@@ -138,17 +138,20 @@ impl Layout {
 }
 
 /// The plan that a word was packed with.
+#[inline]
 pub(crate) fn plan(word: u128) -> u16 {
     (word >> PLAN_AT) as u16 & MAX_PLAN
 }
 
 /// The base of a word, in nanoseconds.
+#[inline]
 pub(crate) fn base(word: u128) -> u64 {
     let granules = (word >> BASE_AT) as u64 & ((1 << BASE_BITS) - 1);
     granules << GRANULE
 }
 
 /// The base of a word that is written at `now`.
+#[inline]
 pub(crate) fn base_at(now: u64) -> u64 {
     now >> GRANULE << GRANULE
 }
@@ -160,4 +163,4 @@ const fn bits(gcra: &Gcra) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -6,7 +6,8 @@ use std::{
 use super::{
     Keyed,
     decision::{Charge, Decision, Verdict},
-    layout::{self, END_OF_TIME, Tats},
+    known,
+    layout::{self, END_OF_TIME, Layout, Tats},
     plan::{Compiled, Plan, Plans, TooManyPlans},
     shard::{IdleSince, Seen, Shards},
 };
@@ -58,13 +59,14 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
     ///
     /// `now` is the time of a monotonic clock ([`Clock::monotonic`](tenantkit_core::Clock::monotonic)).
     /// A key that is not there is added, so only verified ids are for asking.
+    #[inline]
     pub fn check<'p>(&self, key: &K, plan: &'p Plan, cost: Cost, now: Duration) -> Decision<'p> {
         let now = nanos(now);
         let mut decision = self.unless_never(plan, cost, now);
         if decision.is_allowed() {
             let mut step = |seen| self.charge(&mut decision, seen);
             if self.keys.update(key, now, self, &mut step).is_err() {
-                update_overflow(plan.compiled(), step);
+                update_overflow(plan.compiled(), &mut step);
                 decision.shared = true;
             }
         }
@@ -78,7 +80,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
             let seen = self.keys.read(key, decision.now, self);
             decision.shared = matches!(seen, Seen::Nothing { .. }) && self.keys.is_full();
             (decision.tats, _) = self.stands(plan.compiled(), seen, decision.now);
-            let (_, verdict) = charged(plan.compiled(), &decision.tats, cost, decision.now);
+            let (_, verdict) = charged(&plan.compiled().layout, &decision.tats, cost, decision.now);
             decision.verdict = verdict;
         }
         decision
@@ -104,7 +106,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
             seen => self.corrected(&charge, seen, actual, now, &mut unpaid),
         };
         if charge.shared || self.keys.update(key, now, self, &mut step).is_err() {
-            update_overflow(plan, step);
+            update_overflow(plan, &mut step);
         }
         unpaid
     }
@@ -130,6 +132,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
     }
 
     /// A decision that is still to be made, unless a call of that cost never passes.
+    #[inline]
     fn unless_never<'p>(&self, plan: &'p Plan, cost: Cost, now: u64) -> Decision<'p> {
         let verdict = if !self.plans.owns(plan.compiled()) {
             Verdict::ForeignPlan
@@ -142,10 +145,24 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
     }
 
     /// One attempt: decides, and tells the word to write.
+    #[inline]
     fn charge(&self, decision: &mut Decision<'_>, seen: Seen) -> Option<u128> {
+        if let Seen::Word(word) = seen {
+            let (plan, now, cost) = (decision.plan.compiled(), decision.now, decision.cost.get());
+            if let Some((next, tats)) = known::charged(&plan.layout, plan.number, word, now, cost) {
+                (decision.tats, decision.verdict) = (tats, Verdict::Allowed);
+                return Some(next);
+            }
+        }
+        self.charge_in_general(decision, seen)
+    }
+
+    #[inline(never)]
+    fn charge_in_general(&self, decision: &mut Decision<'_>, seen: Seen) -> Option<u128> {
         let plan = decision.plan.compiled();
         let (tats, base) = self.stands(plan, seen, decision.now);
-        (decision.tats, decision.verdict) = charged(plan, &tats, decision.cost, decision.now);
+        (decision.tats, decision.verdict) =
+            charged(&plan.layout, &tats, decision.cost, decision.now);
         // A refusal takes nothing, but a new plan drains at its own rate from here on.
         let changed = matches!(seen, Seen::Word(word) if layout::plan(word) != plan.number);
         (decision.is_allowed() || changed)
@@ -237,10 +254,10 @@ fn newcomer(plan: &Compiled, floor: u64, now: u64) -> Tats {
 }
 
 /// The TATs after a call, or those before and why it is refused.
-fn charged(plan: &Compiled, tats: &Tats, cost: Cost, now: u64) -> (Tats, Verdict) {
+pub(super) fn charged(layout: &Layout, tats: &Tats, cost: Cost, now: u64) -> (Tats, Verdict) {
     let mut moved = *tats;
     let (mut longest, mut last) = (0, 0);
-    for (at, gcra) in plan.layout.windows().enumerate() {
+    for (at, gcra) in layout.windows().enumerate() {
         match gcra.charge(tats[at], now, cost.get()) {
             Ok(tat) => moved[at] = tat,
             Err(wait) if wait > longest => (longest, last) = (wait, at),
@@ -251,7 +268,8 @@ fn charged(plan: &Compiled, tats: &Tats, cost: Cost, now: u64) -> (Tats, Verdict
 }
 
 /// Moves what the newcomers of a plan share.
-fn update_overflow(plan: &Compiled, mut step: impl FnMut(Seen) -> Option<u128>) {
+#[cold]
+fn update_overflow(plan: &Compiled, step: &mut dyn FnMut(Seen) -> Option<u128>) {
     let mut word = plan.overflow.load();
     loop {
         let seen = if word == 0 { Seen::Nothing { floor: 0 } } else { Seen::Word(word) };
@@ -264,6 +282,7 @@ fn update_overflow(plan: &Compiled, mut step: impl FnMut(Seen) -> Option<u128>) 
 }
 
 /// In nanoseconds, until the end of time.
+#[inline]
 fn nanos(now: Duration) -> u64 {
     let nanos =
         now.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(now.subsec_nanos()));

@@ -41,6 +41,7 @@ impl Plan {
         &self.0.quota
     }
 
+    #[inline]
     pub(super) fn compiled(&self) -> &Compiled {
         &self.0
     }
@@ -123,6 +124,7 @@ impl Plans {
         }
     }
 
+    #[inline]
     pub(super) fn owns(&self, plan: &Compiled) -> bool {
         plan.owner == self.owner
     }

@@ -106,6 +106,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
 
     /// Moves the word of a key: `step` is shown what is there and says what is to be there, if that
     /// is to change. It is asked again when somebody else was faster.
+    #[inline]
     pub(crate) fn update(
         &self,
         key: &K,
@@ -114,6 +115,31 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
         mut step: impl FnMut(Seen) -> Option<u128>,
     ) -> Result<(), AtCapacity> {
         let hash = self.hasher.hash_one(key);
+        // A key that counts, in a table that stands: nearly always.
+        let table = self.shard(hash).table.load();
+        if let Some(slot) = table.find(hash, key) {
+            let mut word = slot.word.load();
+            while word != 0 && word & FROZEN == 0 {
+                let Some(next) = step(Seen::Word(word)) else { return Ok(()) };
+                match slot.word.swap_if(word, next) {
+                    Ok(_) => return Ok(()),
+                    Err(other) => word = other,
+                }
+            }
+        }
+        drop(table);
+        self.update_in_general(hash, key, now, idle, &mut step)
+    }
+
+    #[inline(never)]
+    fn update_in_general(
+        &self,
+        hash: u64,
+        key: &K,
+        now: u64,
+        idle: &impl IdleSince,
+        step: &mut dyn FnMut(Seen) -> Option<u128>,
+    ) -> Result<(), AtCapacity> {
         let shard = self.shard(hash);
         loop {
             let table = shard.table.load();
@@ -128,7 +154,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
                     Err(NoRoom) => return Err(AtCapacity),
                 },
             };
-            match self.step(slot, table.floor, &mut step) {
+            match self.step(slot, table.floor, step) {
                 Step::Done => return Ok(()),
                 // Whoever has the lock is done, or is us.
                 Step::Frozen => shard.rebuild(&self.hasher, &table, now, idle, &self.count),
@@ -140,12 +166,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
         }
     }
 
-    fn step(
-        &self,
-        slot: &Slot<K>,
-        floor: u64,
-        step: &mut impl FnMut(Seen) -> Option<u128>,
-    ) -> Step {
+    fn step(&self, slot: &Slot<K>, floor: u64, step: &mut dyn FnMut(Seen) -> Option<u128>) -> Step {
         let mut word = slot.word.load();
         loop {
             if word & FROZEN != 0 {
@@ -220,6 +241,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
         }
     }
 
+    #[inline]
     fn shard(&self, hash: u64) -> &Shard<K> {
         // The upper bits, as many as are needed; shifted twice, because one shard needs none.
         let bits = self.shards.len().trailing_zeros();

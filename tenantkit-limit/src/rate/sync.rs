@@ -21,10 +21,12 @@ mod real {
     pub(crate) struct Word(portable_atomic::AtomicU128);
 
     impl Word {
+        #[inline]
         pub(crate) fn load(&self) -> u128 {
             self.0.load(Ordering::Acquire)
         }
 
+        #[inline]
         pub(crate) fn swap_if(&self, seen: u128, next: u128) -> Result<u128, u128> {
             self.0.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Acquire)
         }
@@ -53,6 +55,7 @@ mod real {
         }
 
         /// Whether this key is there.
+        #[inline]
         pub(crate) fn is(&self, key: &K) -> bool {
             self.0.get() == Some(key)
         }
@@ -71,6 +74,7 @@ mod real {
             Self(arc_swap::ArcSwap::new(value))
         }
 
+        #[inline]
         pub(crate) fn load(&self) -> arc_swap::Guard<Arc<T>> {
             self.0.load()
         }

@@ -70,8 +70,21 @@ impl<K: Eq + Clone> Table<K> {
     }
 
     /// The key's slot.
+    #[inline]
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<&Slot<K>> {
-        for at in self.probes(hash) {
+        // Most are in the first group that the hash points to.
+        let at = self.start(hash);
+        let tags = self.tags.get(at)?.load(Ordering::Acquire);
+        match self.groups.get(at)?.find(tags, hash, key) {
+            Some(slot) => Some(slot),
+            None if free_lane(tags).is_some() => None,
+            None => self.find_further(hash, key),
+        }
+    }
+
+    #[inline(never)]
+    fn find_further(&self, hash: u64, key: &K) -> Option<&Slot<K>> {
+        for at in self.probes(hash).skip(1) {
             let tags = self.tags[at].load(Ordering::Acquire);
             if let Some(slot) = self.groups[at].find(tags, hash, key) {
                 return Some(slot);
@@ -150,15 +163,19 @@ impl<K: Eq + Clone> Table<K> {
 
     /// The number of every group once, from where the hash points to.
     fn probes(&self, hash: u64) -> impl Iterator<Item = usize> + use<K> {
-        let groups = self.groups.len();
+        let start = self.start(hash);
+        (start..self.groups.len()).chain(0..start)
+    }
+
+    #[inline]
+    fn start(&self, hash: u64) -> usize {
         // The lower half: the upper bits choose the shard and the tag.
-        let start = ((hash & 0xffff_ffff) * groups as u64) >> 32;
-        let start = start as usize;
-        (start..groups).chain(0..start)
+        (((hash & 0xffff_ffff) * self.groups.len() as u64) >> 32) as usize
     }
 }
 
 impl<K: Eq + Clone> Group<K> {
+    #[inline]
     fn find(&self, tags: u64, hash: u64, key: &K) -> Option<&Slot<K>> {
         let mut matches = zero_bytes(tags ^ (tag(hash) * ONES));
         while matches != 0 {

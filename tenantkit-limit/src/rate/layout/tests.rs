@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{END_OF_TIME, FROZEN, MAX_PLAN, Tats, base, base_at, plan};
 use crate::quota::Quota;
 
-fn quotas() -> impl Strategy<Value = Quota> {
+pub(crate) fn quotas() -> impl Strategy<Value = Quota> {
     let window = || (1_u32..200_000, 1_u32..200_000);
     proptest::collection::vec(window(), 1..=3).prop_filter_map("contradictory", |windows| {
         let periods = [1, 60, 86_400].map(Duration::from_secs);
