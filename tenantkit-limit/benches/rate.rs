@@ -1,6 +1,6 @@
 //! One check of the rate limiter, beside `governor`'s keyed limiter, in one run.
 //!
-//! `cargo bench -p tenantkit-limit --bench rate` prints a table of ratios; absolute figures swing with the
+//! `cargo bench -p tenantkit-limit --features quanta --bench rate` prints a table of ratios; absolute figures swing with the
 //! machine, the ratios of one run hold. With an argument only the parts whose name has it are run:
 //! `check`, `threads`, `growth`, `memory`, `flood`.
 //!
@@ -10,6 +10,8 @@
 //! has no more. The checks pass, which is the dearer way: ours reads a clock that runs 65,536 times as
 //! fast, so that quotas of a common size do not run out.
 //!
+//! - *TSC*: with `TscClock`, which reads the processor's counter as governor's clock does; without the
+//!   feature `quanta` these are left out. The others read `SystemClock`.
 //! - *hot*: always the same tenant. *uniform*: any. *zipf*: the k-th most frequent with weight 1/k.
 //! - Ids are `u64`, or `TenantId`s of 19 to 25 bytes.
 //! - Each figure is the median of rounds in which the contenders take turns, in time on a processor. The
@@ -31,6 +33,8 @@ use std::{
 use foldhash::fast::RandomState as FastState;
 use governor::state::keyed::DashMapStateStore;
 use tenantkit_core::{Clock, SystemClock, TenantId};
+#[cfg(feature = "quanta")]
+use tenantkit_limit::rate::TscClock;
 use tenantkit_limit::{
     quota::{Cost, Quota},
     rate::{Plan, RateLimiter},
@@ -96,24 +100,24 @@ trait Contender<K>: Sync {
     fn fill(&self, key: &K);
 }
 
-struct Ours<K> {
+struct Ours<K, C = SystemClock> {
     limiter: RateLimiter<K>,
-    clock: SystemClock,
+    clock: C,
     tiers: [Plan; 4],
     overrides: HashMap<K, Plan, FastState>,
 }
 
-impl<K: Id> Ours<K> {
+impl<K: Id, C: Clock + Default> Ours<K, C> {
     fn new(quota: &Quota, most: usize) -> Self {
         let limiter = RateLimiter::new(most);
         let plan = limiter.plan(quota, Duration::ZERO).unwrap();
         let overrides = (0..1_000).map(|at| (K::number(at * 991), plan.clone())).collect();
         let tiers = [(); 4].map(|()| plan.clone());
-        Self { limiter, clock: SystemClock::new(), tiers, overrides }
+        Self { limiter, clock: C::default(), tiers, overrides }
     }
 }
 
-impl<K: Id> Contender<K> for Ours<K> {
+impl<K: Id, C: Clock> Contender<K> for Ours<K, C> {
     fn check(&self, key: &K, tier: u8) -> bool {
         let plan = self.overrides.get(key).unwrap_or(&self.tiers[usize::from(tier)]);
         let now = self.clock.monotonic();
@@ -175,9 +179,15 @@ fn contenders<K: Id>() -> Vec<(&'static str, Box<dyn Timed<K>>)> {
     vec![
         ("governor", Box::new(governor::<K, RandomState>())),
         ("governor, fast hasher", Box::new(governor::<K, FastState>())),
-        ("one window", Box::new(Ours::new(&ONE, 2 * TENANTS))),
-        ("two windows", Box::new(Ours::new(&TWO, 2 * TENANTS))),
-        ("three windows", Box::new(Ours::new(&THREE, 2 * TENANTS))),
+        ("one window", Box::new(Ours::<_>::new(&ONE, 2 * TENANTS))),
+        ("two windows", Box::new(Ours::<_>::new(&TWO, 2 * TENANTS))),
+        ("three windows", Box::new(Ours::<_>::new(&THREE, 2 * TENANTS))),
+        #[cfg(feature = "quanta")]
+        ("one window, TSC", Box::new(Ours::<_, TscClock>::new(&ONE, 2 * TENANTS))),
+        #[cfg(feature = "quanta")]
+        ("two windows, TSC", Box::new(Ours::<_, TscClock>::new(&TWO, 2 * TENANTS))),
+        #[cfg(feature = "quanta")]
+        ("three windows, TSC", Box::new(Ours::<_, TscClock>::new(&THREE, 2 * TENANTS))),
     ]
 }
 
@@ -222,6 +232,14 @@ fn check() {
         (0..1_000_000).for_each(|_| read());
         (on_cpu() - start) * 1e3
     };
+    #[cfg(feature = "quanta")]
+    {
+        let tsc = TscClock::new();
+        let took = each(&mut || {
+            black_box(tsc.monotonic());
+        });
+        println!("clock: TSC {took:.1} ns");
+    }
     println!(
         "clock: ours {:.1} ns, governor's {:.1} ns",
         each(&mut || {
@@ -322,8 +340,8 @@ fn growth() {
     };
     grow("governor", &|| Box::new(governor::<u64, RandomState>()));
     grow("governor, fast hasher", &|| Box::new(governor::<u64, FastState>()));
-    grow("one window", &|| Box::new(Ours::new(&ONE, 2 * TENANTS)));
-    grow("three windows", &|| Box::new(Ours::new(&THREE, 2 * TENANTS)));
+    grow("one window", &|| Box::new(Ours::<_>::new(&ONE, 2 * TENANTS)));
+    grow("three windows", &|| Box::new(Ours::<_>::new(&THREE, 2 * TENANTS)));
 }
 
 fn memory() {
@@ -351,7 +369,7 @@ fn memory_of<K: Id>() {
         );
     };
     measure("governor", &|| Box::new(governor::<K, RandomState>()));
-    measure("one to three windows", &|| Box::new(Ours::new(&THREE, 2 * TENANTS)));
+    measure("one to three windows", &|| Box::new(Ours::<_>::new(&THREE, 2 * TENANTS)));
 }
 
 fn flood() {

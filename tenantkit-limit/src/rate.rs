@@ -47,9 +47,20 @@
 //! - **Time.** Give it a monotonic clock. If it goes back all the same, nobody gains, and tenants wait for it
 //!   to catch up. It ends after 36 years; what then is not earned yet never will be.
 //!
+//! # Speed
+//!
+//! A check of a tenant that is there allocates nothing. What it waits for is the clock, the tenant's place
+//! in memory, and three atomic operations: the compare-and-swap, and two that keep the table from being freed
+//! meanwhile. On x86-64 a build for processors that are known to have the first of them
+//! (`-C target-feature=+cmpxchg16b,+avx`, both of which `-C target-cpu=x86-64-v3` has as well) has it in
+//! place; any other finds out when it runs, and calls it through a pointer. With the feature `quanta` there is
+//! `TscClock`, which reads the processor's counter instead of asking for the time.
+//!
 //! The loom model of the table is run by
 //! `RUSTFLAGS="--cfg tenantkit_loom" cargo test -p tenantkit-limit --lib --release loom`.
 
+#[cfg(feature = "quanta")]
+mod clock;
 mod decision;
 pub(crate) mod gcra;
 mod hash;
@@ -61,6 +72,8 @@ mod shard;
 mod sync;
 mod table;
 
+#[cfg(feature = "quanta")]
+pub use clock::TscClock;
 pub use decision::{Charge, Decision, Denial, Standing};
 pub use hash::Keyed;
 pub use limiter::RateLimiter;

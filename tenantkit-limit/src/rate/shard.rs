@@ -274,8 +274,8 @@ impl<K: Hash + Eq + Clone> Shard<K> {
             }
             None => true,
         });
-        // An eighth more: small enough for memory, large enough that an insert pays for few moves.
-        let room = (stands.len() + (stands.len() / 8).max(LEAST_ROOM)).min(MAX_KEYS);
+        // A tenth more: small enough for memory, large enough that an insert pays for few moves.
+        let room = (stands.len() + (stands.len() / 10).max(LEAST_ROOM)).min(MAX_KEYS);
         let new = Table::new(room, floor);
         for (key, word) in &stands {
             // There is a slot for each: `stands` is no longer than `old`, and `room` no shorter.

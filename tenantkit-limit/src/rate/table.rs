@@ -57,8 +57,8 @@ pub(crate) struct NoRoom;
 impl<K: Eq + Clone> Table<K> {
     /// A table for `capacity` keys, at most [`MAX_KEYS`].
     pub(crate) fn new(capacity: usize, floor: u64) -> Self {
-        // Six of seven slots are used when it is full.
-        let groups = (capacity + capacity.div_ceil(6)).div_ceil(LANES);
+        // Eight of nine slots are used when it is full.
+        let groups = (capacity + capacity.div_ceil(8)).div_ceil(LANES);
         let slot = |_| Slot { word: Word::default(), key: KeyCell::new() };
         Self {
             tags: (0..groups).map(|_| AtomicU64::new(0)).collect(),

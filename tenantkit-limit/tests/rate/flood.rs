@@ -41,7 +41,7 @@ fn a_flood_of_new_ids_takes_bounded_memory_and_touches_nobody() {
     });
     assert!(flooded.len() <= usize::try_from(MOST).unwrap());
     assert!(shared > 300_000, "{shared}");
-    // 4,000 and 1,000 slots of 32 bytes, an eighth and a seventh more, and a rebuild's two copies.
+    // 4,000 and 1,000 slots of 32 bytes, a tenth and an eighth more, and a rebuild's two copies.
     assert!(used.bytes_max < 600_000, "{} bytes", used.bytes_max);
     // All newcomers together get no more than one tenant.
     newcomers.assert_within(&quota);
