@@ -14,7 +14,6 @@ pub struct Setup {
     pub(crate) idp_keys: Vec<Value>,
     pub(crate) log: Option<String>,
     pub(crate) limits: Option<String>,
-    pub(crate) is_direct: bool,
     own_postgres: bool,
     tenants: Vec<String>,
     max_connections: Option<u32>,
@@ -65,13 +64,6 @@ impl Setup {
     #[must_use]
     pub fn limits(self, document: &str) -> Self {
         Self { limits: Some(document.to_owned()), ..self }
-    }
-
-    /// With an acmedocs that talks to Postgres directly: a link that can be made slow costs the
-    /// processor something even while it is not.
-    #[must_use]
-    pub fn without_link(self) -> Self {
-        Self { is_direct: true, ..self }
     }
 
     /// With an acmedocs that logs what passes `filter`, to a file.

@@ -17,7 +17,7 @@ use crate::{
 const HEAVY_RATE: u32 = 1_000;
 const LIGHT_RATE: u32 = 20;
 /// How long each phase takes, in seconds.
-const SECONDS: u64 = 12;
+const SECONDS: u64 = 10;
 /// What is not shown of it: connections are opened, caches filled.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// What the light tenant waits at most where limits hold, in milliseconds.
@@ -39,9 +39,10 @@ pub async fn show(world: &mut World, teller: &mut Teller) -> Result<PathBuf, Fai
          {needed:.1} cores, and there are {cores}.\n  {LIGHT} asks for {LIGHT_RATE}.\n"
     );
 
-    let off = phase(world, exports, "limits off").await?;
+    let alone = phase(world, exports, "light alone", false).await?;
+    let off = phase(world, exports, "limits off ", true).await?;
     world.restart(Some(LIMITS)).await?;
-    let on = phase(world, exports, "limits on ").await?;
+    let on = phase(world, exports, "limits on  ", true).await?;
 
     teller.line(&format!("without limits, {LIGHT} waits"), Felt(&off), true);
     let felt: Percentiles = on.light.iter().map(|call| call.ms).collect();
@@ -66,20 +67,25 @@ pub async fn show(world: &mut World, teller: &mut Teller) -> Result<PathBuf, Fai
             fact("light", format!("{LIGHT}, {LIGHT_RATE} exports a second")),
             fact("an export", format!("{cost:.1} ms of a core, of which there are {cores}")),
         ],
-        phases: vec![off, on],
+        phases: vec![alone, off, on],
     };
     let file = folder()?.join("demo.html");
     fs::write(&file, page.html())?;
     Ok(file)
 }
 
-async fn phase(world: &World, exports: Exports, name: &str) -> Result<Phase, Failed> {
+async fn phase(
+    world: &World,
+    exports: Exports,
+    name: &str,
+    is_loaded: bool,
+) -> Result<Phase, Failed> {
     let (light, heavy) = (Arc::new(Board::default()), Arc::new(Board::default()));
     let time = Duration::from_secs(SECONDS);
-    let loading = [
-        exports.start(world, LIGHT, LIGHT_RATE, time, &light)?,
-        exports.start(world, HEAVY, HEAVY_RATE, time, &heavy)?,
-    ];
+    let mut loading = vec![exports.start(world, LIGHT, LIGHT_RATE, time, &light)?];
+    if is_loaded {
+        loading.push(exports.start(world, HEAVY, HEAVY_RATE, time, &heavy)?);
+    }
     let mut live = Live::new(name);
     for _ in 0..SECONDS {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -88,11 +94,12 @@ async fn phase(world: &World, exports: Exports, name: &str) -> Result<Phase, Fai
     for load in loading {
         load.stop()?;
     }
-    Ok(Phase {
-        name: name.trim_end().to_owned(),
-        light: light.points(WARM_UP, time),
-        heavy: heavy.seconds(WARM_UP, time),
-    })
+    let mut calls = light.points(WARM_UP, time);
+    for call in &mut calls {
+        call.at -= WARM_UP.as_secs_f64();
+    }
+    let heavy = heavy.seconds(WARM_UP, time);
+    Ok(Phase { name: name.trim_end().to_owned(), light: calls, heavy })
 }
 
 /// Where pages are written: beside what was built, so that they stay when we end.

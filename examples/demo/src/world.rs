@@ -106,10 +106,7 @@ impl World {
         write(&folder, "services.jwks", &json!({ "keys": [services.service_jwk()] }))?;
         write(&folder, "edge.jwk", &services.private_service_jwk())?;
 
-        let serving_url = match setup.is_direct {
-            true => database.url(&serving_role),
-            false => database.url_through(&link, &serving_role),
-        };
+        let serving_url = database.url_through(&link, &serving_role);
         let (edge, documents) = (free_address(), free_address());
         let addresses = Addresses { edge, documents, serving_url, owner_url: database.url(&owner) };
         let acmedocs = run(acmedocs, &setup, &addresses, &folder).await?;
@@ -151,13 +148,15 @@ impl World {
     }
 
     /// Starts acmedocs anew, at the same addresses and on the same data, with limits by this document or
-    /// without. Requests that are under way are cut off.
+    /// without. Requests that are under way are cut off. From then on it talks to Postgres directly: the
+    /// link, which can be made slow, adds milliseconds also while it is not.
     ///
     /// # Errors
     ///
     /// When it does not start.
     pub async fn restart(&mut self, limits: Option<&str>) -> Result<(), Failed> {
         self.setup.limits = limits.map(ToOwned::to_owned);
+        self.addresses.serving_url = self.database.url(&self.serving_role);
         let how = match &mut self.acmedocs {
             Running::Process(process) => {
                 process.kill().await?;

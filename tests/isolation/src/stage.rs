@@ -68,7 +68,7 @@ pub(crate) async fn all(stages: Vec<Stage>) -> Result<bool, Failed> {
     let k6 = tools::k6()?;
     println!("Starting Postgres, or using the one that DATABASE_URL names, and acmedocs ...");
     // To a file: an overload without limits has a lot to say.
-    let setup = Setup::default().without_link().log("error");
+    let setup = Setup::default().log("error");
     let mut world = World::of(setup, Acmedocs::Process).await?;
     let mut has_held = true;
     for stage in stages {

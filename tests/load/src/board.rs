@@ -59,10 +59,10 @@ impl Board {
         self.start
     }
 
-    /// The seconds of a window; the last one may not have ended.
+    /// The whole seconds of a window.
     #[must_use]
     pub fn seconds(&self, from: Duration, to: Duration) -> Vec<Second> {
-        let (from, to) = (from.as_secs() as usize, to.as_secs_f64().ceil() as usize);
+        let (from, to) = (from.as_secs() as usize, to.as_secs() as usize);
         let tally = self.tally();
         let to = to.min(tally.seconds.len());
         tally.seconds.get(from..to).map(<[Second]>::to_vec).unwrap_or_default()
