@@ -8,6 +8,8 @@ mod bound;
 mod correction;
 #[path = "rate/deciding.rs"]
 mod deciding;
+#[path = "rate/dying.rs"]
+mod dying;
 #[path = "rate/flood.rs"]
 mod flood;
 #[path = "rate/forgetting.rs"]
