@@ -58,6 +58,29 @@ proptest! {
         }
         passed.assert_within(&quota);
     }
+
+    #[test]
+    fn what_passes_at_the_first_moment_that_it_may_is_not_too_early(
+        quota in quotas(),
+        start in 0_u64..1_000_000,
+    ) {
+        let limiter = RateLimiter::new(8);
+        let plan = limiter.plan(&quota, Duration::ZERO).unwrap();
+        // At a multiple of every unit that a window may be counted in: there rounding gives the least away.
+        let (mut now, mut passed) = (Duration::from_nanos(start << 30), Passed::default());
+        let most = quota.largest_cost();
+        prop_assert!(limiter.check(&1, &plan, cost(most), now).is_allowed());
+        passed.note(now, most);
+        for _ in 0..5 {
+            let refused = limiter.check(&1, &plan, Cost::ONE, now);
+            now += refused.retry_after().unwrap_or_default();
+            if !refused.is_allowed() {
+                prop_assert!(limiter.check(&1, &plan, Cost::ONE, now).is_allowed());
+            }
+            passed.note(now, 1);
+        }
+        passed.assert_within(&quota);
+    }
 }
 
 #[test]
