@@ -119,6 +119,6 @@ async fn valid(
         let Some(why) = seen.invalid(may_lose) else { return Ok(seen) };
         println!("    says nothing: {why}. Once more.");
     }
-    Err(format!("no run of {ATTEMPTS} said anything: this machine is too busy, or too small")
-        .into())
+    let why = "this machine is too busy or too small, or does not let the clients go first (as root it does)";
+    Err(format!("no run of {ATTEMPTS} said anything: {why}").into())
 }
