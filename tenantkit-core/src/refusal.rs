@@ -311,6 +311,11 @@ reasons! {
     /// Something that this needs is not reachable.
     DependencyUnavailable: Overloaded => "dependency-unavailable",
         "something that this needs is not reachable", "Try again later.";
+    /// The link to something that this needs broke when the work was all but done: it may have been
+    /// done, or not. Alone among the reasons it does not say that nothing was.
+    OutcomeUnknown: Overloaded => "outcome-unknown",
+        "something that this needs was lost, and whether it was done is not known",
+        "Look whether it was done before trying again.";
     /// The process has too much to do.
     LoadShed: Overloaded => "load-shed",
         "the service has too much to do", "Try again later.";

@@ -72,10 +72,10 @@ pub enum Error {
     /// after; what a statement saved by itself is not undone.
     #[error("the transaction is no longer bound to its tenant, and was not committed")]
     BindingLost,
-    /// The link broke while the commit was under way: it may have been saved, or not. It is no
-    /// [refusal](Self::refusal), because a refusal says that nothing was done, and invites a client to do
-    /// the same again: the write would then be there twice. Whoever can tell (a key that is unique, an
-    /// idempotency key in the same transaction) looks, and tries again.
+    /// The link broke while the commit was under way: it may have been saved, or not. It is answered
+    /// with a reason of its own, [`OutcomeUnknown`](Reason::OutcomeUnknown), which does not say that
+    /// nothing was done: who does the same again unasked may have the write twice. Whoever can tell (a key
+    /// that is unique, an idempotency key in the same transaction) looks, and tries again.
     #[error("the connection was lost during the commit, which may have been saved or not")]
     CommitUnknown(#[source] sqlx::Error),
     /// The database is not set up so that row-level security binds this role.
@@ -87,8 +87,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a door of the service answers for it: nothing was done. `None` for what is a fault of the
-    /// service, and for [`CommitUnknown`](Self::CommitUnknown).
+    /// What a door of the service answers for it: nothing was done, but for
+    /// [`CommitUnknown`](Self::CommitUnknown), of which nobody knows. `None` for what is a fault of the
+    /// service.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
@@ -96,6 +97,9 @@ impl Error {
             Self::Unavailable(_) | Self::TimedOut(_) => Some(
                 Refusal::new(Reason::DependencyUnavailable, Door::Transaction)
                     .retry_after(RETRY_AFTER),
+            ),
+            Self::CommitUnknown(_) => Some(
+                Refusal::new(Reason::OutcomeUnknown, Door::Transaction).retry_after(RETRY_AFTER),
             ),
             Self::RowForbidden(_) => Some(Refusal::new(Reason::RowForbidden, Door::Transaction)),
             _ => None,

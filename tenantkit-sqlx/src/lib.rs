@@ -46,7 +46,7 @@
 //!   the transaction is refused before it is sent, where it is recognised ([`StatementRefused`]).
 //! - **Down is not wrong.** When Postgres cannot be reached, [`Error::refusal`] is one that a client may
 //!   retry, and once that is known nobody waits for it; when it is back, so is the pool. A commit of
-//!   which nobody knows is no such refusal: [`Error::CommitUnknown`].
+//!   which nobody knows has a reason of its own, which tells to look first: [`Error::CommitUnknown`].
 //! - **One tenant never has all connections**, where a cap was set (feature `limit`,
 //!   `TenantPoolBuilder::connections_per_tenant`): slow statements of one leave others theirs. How long
 //!   a statement may take is said by tier as well

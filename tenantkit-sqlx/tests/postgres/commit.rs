@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenantkit_core::{AuditAction, Door, RefusalCode};
+use tenantkit_core::{AuditAction, Door, Reason, RefusalCode};
 use tenantkit_sqlx::Error;
 
 use super::fixture::{Fixture, on_each_server, pid};
@@ -151,8 +151,10 @@ on_each_server! {
         link.cut();
         let refused = commit.await.unwrap().unwrap_err();
         assert!(matches!(refused, Error::CommitUnknown(_)), "{refused:?}");
-        // It may be saved: nobody is told to do it again.
-        assert_eq!(refused.refusal(), None);
+        // It may be saved, and nobody is told that it was not.
+        let refusal = refused.refusal().unwrap();
+        assert_eq!(refusal.reason(), Reason::OutcomeUnknown);
+        assert_eq!(refusal.code().http_status(), 503);
     }
 
     async fn a_read_only_transaction_stays_read_only(fixture: &Fixture) {

@@ -182,8 +182,12 @@ async fn over_grpc_it_is_unavailable_with_how_long_to_wait() {
     assert_eq!(status.get_details_error_info().unwrap().reason, "OVERLOADED");
 
     world.link.accept().unwrap();
-    let listed = documents.list(request()).await.unwrap().into_inner();
-    assert_eq!(listed.documents.len(), 1);
+    // Found out within a second.
+    let listed = async || {
+        let listed = documents.clone().list(request()).await;
+        listed.is_ok_and(|listed| listed.into_inner().documents.len() == 1)
+    };
+    eventually("served again", listed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
