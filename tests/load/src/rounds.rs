@@ -15,6 +15,8 @@ const TIMES: f64 = 1.5;
 const LONGER: f64 = 5.0;
 /// What is aimed at, and reported.
 const GOAL: f64 = 1.1;
+/// The same in an overload without limits, which is to be failed.
+const LATE_IN_OVERLOAD: f64 = 0.25;
 /// The share of the heavy tenant's calls that may begin late.
 const LATE: f64 = 0.01;
 /// A stage is the median of so many rounds, so it is decided by more than half of them.
@@ -118,15 +120,18 @@ impl fmt::Display for Asserted {
 
 impl Run {
     /// Why it says nothing, if so. Calls that the clients could not send, for want of a connection, count
-    /// as late where nothing may be lost; an overload without limits loses them by itself.
+    /// as late where nothing may be lost. An overload without limits loses them by itself, and takes the
+    /// clients' time as well: a call that is late there only makes the load less than it should be, so
+    /// what is failed all the same is failed.
     #[must_use]
     pub fn invalid(&self, may_lose: bool) -> Option<Invalid> {
         let heavy = Second::sum(&self.heavy);
         let lost = if may_lose { 0 } else { heavy.unsent };
         let late = f64::from(heavy.late + lost) / f64::from(heavy.started.max(1));
+        let may_be_late = if may_lose { LATE_IN_OVERLOAD } else { LATE };
         if self.light.dropped > 0 {
             Some(Invalid::Dropped(self.light.dropped))
-        } else if late > LATE {
+        } else if late > may_be_late {
             Some(Invalid::Late(late))
         } else if self.light.calls.is_empty() || (!self.heavy.is_empty() && heavy.started == 0) {
             Some(Invalid::Nothing)
@@ -294,6 +299,11 @@ mod tests {
         assert_eq!(
             heavy(Second { late: 11, ..started }).invalid(false),
             Some(Invalid::Late(0.011))
+        );
+        assert_eq!(heavy(Second { late: 250, ..started }).invalid(true), None);
+        assert_eq!(
+            heavy(Second { late: 251, ..started }).invalid(true),
+            Some(Invalid::Late(0.251))
         );
         let unsent = heavy(Second { unsent: 11, ..started });
         assert!(unsent.invalid(false).is_some() && unsent.invalid(true).is_none());
