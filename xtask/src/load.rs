@@ -5,6 +5,9 @@ use std::{env, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use crate::{Failure, servers::Servers, step::Step};
 
+/// How the proof of isolation ends where the machine let nothing be measured.
+const NOTHING_SAID: i32 = 3;
+
 /// A program that starts acmedocs from beside its own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Program {
@@ -42,7 +45,8 @@ impl Program {
         // All that run so, so that nothing is built twice.
         build("cargo build --release --package acmedocs --package demo --package isolation")?;
         let line = format!("{} {arguments}", self.path().display());
-        Step::new(self.name(), &line).envs(servers.variables()).run()
+        // A machine on which nothing can be measured breaks no promise.
+        Step::new(self.name(), &line).envs(servers.variables()).undecided(NOTHING_SAID).run()
     }
 
     fn path(self) -> PathBuf {

@@ -12,6 +12,8 @@ pub(crate) struct Step {
     command: Command,
     /// What the reader could type.
     typed: String,
+    /// How it ends where it could not find out.
+    undecided: Option<i32>,
 }
 
 impl Step {
@@ -20,7 +22,7 @@ impl Step {
         let mut words = line.split_whitespace();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words);
-        Self { name: name.into(), command, typed: line.to_owned() }
+        Self { name: name.into(), command, typed: line.to_owned(), undecided: None }
     }
 
     /// With a variable in its environment.
@@ -40,6 +42,12 @@ impl Step {
         self
     }
 
+    /// With a status by which it says that it could not find out: that is told, and is no failure.
+    pub(crate) const fn undecided(mut self, status: i32) -> Self {
+        self.undecided = Some(status);
+        self
+    }
+
     /// Runs it to its end.
     ///
     /// # Errors
@@ -50,6 +58,10 @@ impl Step {
         let started = Instant::now();
         let status = wait(&mut leash(&self.command).spawn()?)?;
         let seconds = started.elapsed().as_secs_f64();
+        if self.undecided.is_some() && status.code() == self.undecided {
+            say(&format!("{}: UNDECIDED after {seconds:.1} s: {}", self.name, self.typed));
+            return Ok(());
+        }
         if !status.success() {
             let (name, typed) = (&self.name, &self.typed);
             return Err(

@@ -1,6 +1,7 @@
 //! What is run in which order, and what it has to show.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -119,6 +120,21 @@ async fn valid(
         let Some(why) = seen.invalid(may_lose) else { return Ok(seen) };
         println!("    says nothing: {why}. Once more.");
     }
-    let why = "this machine is too busy or too small, or does not let the clients go first (as root it does)";
-    Err(format!("no run of {ATTEMPTS} said anything: {why}").into())
+    Err(NothingSaid.into())
 }
+
+/// No run was as it must be: nothing is proved, and nothing is broken.
+#[derive(Debug)]
+pub(crate) struct NothingSaid;
+
+impl fmt::Display for NothingSaid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no run of {ATTEMPTS} said anything: this machine is too busy or too small, or does not let \
+             the clients go first (as root it does)"
+        )
+    }
+}
+
+impl std::error::Error for NothingSaid {}
