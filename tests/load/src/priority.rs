@@ -16,6 +16,8 @@ pub(crate) const AHEAD: &str = "-15";
 /// Lets the calling thread go ahead, if that is allowed. Where it is not, the starts that come too late
 /// are counted.
 pub(crate) fn ahead_of_others() {
+    // Where sessions are scheduled as groups, `nice` counts only among those of one session.
+    drop(fs::write("/proc/self/autogroup", AHEAD));
     let Ok(thread) = fs::read_link("/proc/thread-self") else { return };
     let Some(thread) = thread.file_name() else { return };
     let mut renice = Command::new("renice");
