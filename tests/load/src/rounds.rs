@@ -16,7 +16,7 @@ const LONGER: f64 = 5.0;
 /// What is aimed at, and reported.
 const GOAL: f64 = 1.1;
 /// The same in an overload without limits, which is to be failed.
-const LATE_IN_OVERLOAD: f64 = 0.25;
+const LATE_IN_OVERLOAD: f64 = 0.05;
 /// The share of the heavy tenant's calls that may begin late.
 const LATE: f64 = 0.01;
 /// A stage is the median of so many rounds, so it is decided by more than half of them.
@@ -300,7 +300,7 @@ mod tests {
             heavy(Second { late: 11, ..started }).invalid(false),
             Some(Invalid::Late(0.011))
         );
-        assert_eq!(heavy(Second { late: 250, ..started }).invalid(true), None);
+        assert_eq!(heavy(Second { late: 50, ..started }).invalid(true), None);
         assert_eq!(
             heavy(Second { late: 251, ..started }).invalid(true),
             Some(Invalid::Late(0.251))
