@@ -4,6 +4,7 @@
 //! for one. This crate has the context, the [`Authority`] that issues it, and what all doors share.
 //! It knows no framework, no runtime and no network.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod audit;

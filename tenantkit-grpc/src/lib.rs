@@ -78,6 +78,7 @@
 //! [`TenantContext::scope`](tenantkit_core::TenantContext::scope), and close it when the context
 //! expires.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client;

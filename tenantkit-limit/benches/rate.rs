@@ -7,7 +7,7 @@
 //! A million tenants, whose keys (and tiers) stand in the order of access before it begins. In the timed
 //! region of ours are the clock, the tier's plan, a look for the tenant's own plan among a thousand
 //! overrides, and the accounting of the cap; in governor's its clock and one quota for all, because it
-//! has no more. The checks pass, which is the dearer way: ours reads a clock that runs 65,536 times as
+//! has no more. The checks pass, which is the dearer way: ours is told a time that runs 61,035 times as
 //! fast, so that quotas of a common size do not run out.
 //!
 //! - *TSC*: with `TscClock`, which reads the processor's counter as governor's clock does; without the
@@ -120,15 +120,20 @@ impl<K: Id, C: Clock + Default> Ours<K, C> {
 impl<K: Id, C: Clock> Contender<K> for Ours<K, C> {
     fn check(&self, key: &K, tier: u8) -> bool {
         let plan = self.overrides.get(key).unwrap_or(&self.tiers[usize::from(tier)]);
-        let now = self.clock.monotonic();
-        let now = Duration::from_nanos(u64::try_from(now.as_nanos()).unwrap() << 16);
-        self.limiter.check(key, plan, Cost::ONE, now).is_allowed()
+        self.limiter.check(key, plan, Cost::ONE, fast(self.clock.monotonic())).is_allowed()
     }
 
     fn fill(&self, key: &K) {
         let decision = self.limiter.check(key, &self.tiers[0], Cost::ONE, Duration::ZERO);
         assert!(decision.is_allowed() && !decision.is_shared());
     }
+}
+
+/// A second for each 2^14 nanoseconds, in steps that cost no division.
+#[inline]
+fn fast(now: Duration) -> Duration {
+    let nanos = now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos());
+    Duration::new(nanos >> 14, ((nanos & 0x3fff) as u32) << 15)
 }
 
 type Governor<K, S> =

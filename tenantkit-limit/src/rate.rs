@@ -50,8 +50,8 @@
 //! # Speed
 //!
 //! A check of a tenant that is there allocates nothing. What it waits for is the clock, the tenant's place
-//! in memory, and three atomic operations: the compare-and-swap, and two that keep the table from being freed
-//! meanwhile. On x86-64 a build for processors that are known to have the first of them
+//! in memory, and two atomic operations: the compare-and-swap, and one that keeps the tables from being freed
+//! meanwhile (`published.rs`). On x86-64 a build for processors that are known to have the first of them
 //! (`-C target-feature=+cmpxchg16b,+avx`, both of which `-C target-cpu=x86-64-v3` has as well) has it in
 //! place; any other finds out when it runs, and calls it through a pointer. With the feature `quanta` there is
 //! `TscClock`, which reads the processor's counter instead of asking for the time.
@@ -68,6 +68,7 @@ mod known;
 pub(crate) mod layout;
 mod limiter;
 mod plan;
+mod published;
 mod shard;
 mod sync;
 mod table;

@@ -73,6 +73,8 @@
 //! `ignore_startup_parameters = extra_float_digits`, which sqlx sends. A transaction that was aborted
 //! and is held is then PgBouncer's to end (`idle_transaction_timeout`): it takes no settings at start.
 
+#![forbid(unsafe_code)]
+
 mod as_tenant;
 mod begin;
 mod bind;

@@ -38,6 +38,7 @@
 //!
 //! The README has the quickstart, `docs/guide.md` the rest, and `examples/acmedocs` a service to copy.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(feature = "http", feature = "limit", feature = "sqlx"))]

@@ -17,12 +17,12 @@ use crate::quota::{Cost, Quota};
 ///
 /// See the [module](super) for what it promises.
 #[derive(Debug)]
-pub struct RateLimiter<K, S = Keyed> {
+pub struct RateLimiter<K: Send + Sync + 'static, S = Keyed> {
     keys: Shards<K, S>,
     plans: Plans,
 }
 
-impl<K: Hash + Eq + Clone> RateLimiter<K> {
+impl<K: Hash + Eq + Clone + Send + Sync> RateLimiter<K> {
     /// A limiter that remembers at most `most_keys` keys that are not idle.
     #[must_use]
     pub fn new(most_keys: usize) -> Self {
@@ -30,7 +30,7 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
+impl<K: Hash + Eq + Clone + Send + Sync, S: BuildHasher> RateLimiter<K, S> {
     /// The same with a hasher of yours, which must be keyed if others choose the keys.
     #[must_use]
     pub fn with_hasher(most_keys: usize, hasher: S) -> Self {
@@ -62,10 +62,30 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
     #[inline]
     pub fn check<'p>(&self, key: &K, plan: &'p Plan, cost: Cost, now: Duration) -> Decision<'p> {
         let now = nanos(now);
+        let (hash, compiled) = (self.keys.hash(key), plan.compiled());
+        if self.never(compiled, cost).is_none()
+            && let Some(tats) = self.keys.update_known(hash, key, |word| {
+                known::charged(&compiled.layout, compiled.number, word, now, cost.get())
+            })
+        {
+            return Decision { plan, now, tats, cost, verdict: Verdict::Allowed, shared: false };
+        }
+        self.check_in_general(hash, key, plan, cost, now)
+    }
+
+    #[inline(never)]
+    fn check_in_general<'p>(
+        &self,
+        hash: u64,
+        key: &K,
+        plan: &'p Plan,
+        cost: Cost,
+        now: u64,
+    ) -> Decision<'p> {
         let mut decision = self.unless_never(plan, cost, now);
         if decision.is_allowed() {
             let mut step = |seen| self.charge(&mut decision, seen);
-            if self.keys.update(key, now, self, &mut step).is_err() {
+            if self.keys.update(hash, key, now, self, &mut step).is_err() {
                 update_overflow(plan.compiled(), &mut step);
                 decision.shared = true;
             }
@@ -105,7 +125,8 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
             Seen::Nothing { .. } if less => None,
             seen => self.corrected(&charge, seen, actual, now, &mut unpaid),
         };
-        if charge.shared || self.keys.update(key, now, self, &mut step).is_err() {
+        let hash = self.keys.hash(key);
+        if charge.shared || self.keys.update(hash, key, now, self, &mut step).is_err() {
             update_overflow(plan, &mut step);
         }
         unpaid
@@ -131,34 +152,26 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
         self.len() == 0
     }
 
-    /// A decision that is still to be made, unless a call of that cost never passes.
+    /// Why a call of that cost never passes, if so.
     #[inline]
-    fn unless_never<'p>(&self, plan: &'p Plan, cost: Cost, now: u64) -> Decision<'p> {
-        let verdict = if !self.plans.owns(plan.compiled()) {
-            Verdict::ForeignPlan
-        } else if cost.get() > plan.compiled().largest_cost {
-            Verdict::CostTooLarge
+    fn never(&self, plan: &Compiled, cost: Cost) -> Option<Verdict> {
+        if !self.plans.owns(plan) {
+            Some(Verdict::ForeignPlan)
+        } else if cost.get() > plan.largest_cost {
+            Some(Verdict::CostTooLarge)
         } else {
-            Verdict::Allowed
-        };
+            None
+        }
+    }
+
+    /// A decision that is still to be made, unless a call of that cost never passes.
+    fn unless_never<'p>(&self, plan: &'p Plan, cost: Cost, now: u64) -> Decision<'p> {
+        let verdict = self.never(plan.compiled(), cost).unwrap_or(Verdict::Allowed);
         Decision { plan, now, tats: Tats::default(), cost, verdict, shared: false }
     }
 
     /// One attempt: decides, and tells the word to write.
-    #[inline]
     fn charge(&self, decision: &mut Decision<'_>, seen: Seen) -> Option<u128> {
-        if let Seen::Word(word) = seen {
-            let (plan, now, cost) = (decision.plan.compiled(), decision.now, decision.cost.get());
-            if let Some((next, tats)) = known::charged(&plan.layout, plan.number, word, now, cost) {
-                (decision.tats, decision.verdict) = (tats, Verdict::Allowed);
-                return Some(next);
-            }
-        }
-        self.charge_in_general(decision, seen)
-    }
-
-    #[inline(never)]
-    fn charge_in_general(&self, decision: &mut Decision<'_>, seen: Seen) -> Option<u128> {
         let plan = decision.plan.compiled();
         let (tats, base) = self.stands(plan, seen, decision.now);
         (decision.tats, decision.verdict) =
@@ -229,11 +242,13 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> RateLimiter<K, S> {
     }
 }
 
-impl<K, S> IdleSince for RateLimiter<K, S> {
-    fn idle_since(&self, word: u128) -> Option<u64> {
+impl<K: Send + Sync, S> IdleSince for RateLimiter<K, S> {
+    fn idle_since(&self) -> impl Fn(u128) -> Option<u64> + '_ {
         let snapshot = self.plans.snapshot();
-        let plan = snapshot.get(usize::from(layout::plan(word)))?.as_ref()?;
-        plan.layout.unpack(word).into_iter().max()
+        move |word| {
+            let plan = snapshot.get(usize::from(layout::plan(word)))?.as_ref()?;
+            plan.layout.unpack(word).into_iter().max()
+        }
     }
 }
 
@@ -284,7 +299,9 @@ fn update_overflow(plan: &Compiled, step: &mut dyn FnMut(Seen) -> Option<u128>) 
 /// In nanoseconds, until the end of time.
 #[inline]
 fn nanos(now: Duration) -> u64 {
-    let nanos =
-        now.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(now.subsec_nanos()));
-    nanos.min(END_OF_TIME)
+    const LAST_SECOND: u64 = END_OF_TIME / 1_000_000_000;
+    if now.as_secs() > LAST_SECOND {
+        return END_OF_TIME;
+    }
+    END_OF_TIME.min(now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos()))
 }

@@ -2,7 +2,8 @@
 //!
 //! A shard is rebuilt when it is full, and when it may have something to forget while there is no room.
 //! Whoever rebuilds it freezes every word, copies what is still needed into a new table, and publishes
-//! that; whoever meets a frozen word waits for the lock and starts again in the new table. Nothing
+//! the list of all tables anew, with that one in it: one list, because it is read where it lies, and a
+//! table of which each shard keeps the place is one place more to wait for. Whoever meets a frozen word waits for the lock and starts again in the new table. Nothing
 //! else takes a lock. A rebuild moves at most `MAX_KEYS` keys, and is repeated by the next who
 //! comes if it panics half way (in a key's `clone`).
 //!
@@ -17,7 +18,7 @@
 
 use std::{
     hash::{BuildHasher, Hash},
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
 };
 
 use super::{
@@ -31,7 +32,7 @@ pub(crate) const SLACK: u64 = 2_000_000_000;
 /// A shard of which nothing could be forgotten is not tried again before, in nanoseconds.
 const PATIENCE: u64 = 1_000_000_000;
 /// How many keys a shard has on average when all the keys are there.
-const PER_SHARD: usize = 2_048;
+const PER_SHARD: usize = 4_096;
 const MAX_SHARDS: usize = 1 << 16;
 /// How many keys a rebuilt table has room for at least; one in the model, which is small.
 const LEAST_ROOM: usize = if cfg!(tenantkit_loom) { 1 } else { 16 };
@@ -57,20 +58,22 @@ enum Step {
 
 /// Says when a word became idle: the latest of its TATs, or nothing if it is not to be judged.
 pub(crate) trait IdleSince {
-    fn idle_since(&self, word: u128) -> Option<u64>;
+    fn idle_since(&self) -> impl Fn(u128) -> Option<u64> + '_;
 }
 
 #[derive(Debug)]
-pub(crate) struct Shards<K, S> {
-    shards: Box<[Shard<K>]>,
+pub(crate) struct Shards<K: Send + Sync + 'static, S> {
+    tables: Published<Box<[Table<K>]>>,
+    shards: Box<[Shard]>,
+    /// Held while the list of tables is replaced, within a rebuild.
+    publish: Lock,
     hasher: S,
     /// How many keys count, everywhere.
     count: Count,
 }
 
-#[derive(Debug)]
-struct Shard<K> {
-    table: Published<Table<K>>,
+#[derive(Debug, Default)]
+struct Shard {
     rebuild: Lock,
     /// When it is worth looking for something to forget.
     patience: AtomicU64,
@@ -82,21 +85,23 @@ struct Count {
     most: usize,
 }
 
-impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
+impl<K: Hash + Eq + Clone + Send + Sync, S: BuildHasher> Shards<K, S> {
     /// For at most `most` keys.
     pub(crate) fn new(most: usize, hasher: S) -> Self {
         let shards = most.div_ceil(PER_SHARD).next_power_of_two().clamp(1, MAX_SHARDS);
-        let empty = Arc::new(Table::new(0, 0));
-        let shard = |_| Shard {
-            table: Published::new(Arc::clone(&empty)),
-            rebuild: Lock::default(),
-            patience: AtomicU64::new(0),
-        };
+        let empty = Table::new(0, 0, Vec::new());
         Self {
-            shards: (0..shards).map(shard).collect(),
+            tables: Published::new(vec![empty; shards].into()),
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            publish: Lock::default(),
             hasher,
             count: Count { now: AtomicUsize::new(0), most },
         }
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, key: &K) -> u64 {
+        self.hasher.hash_one(key)
     }
 
     /// How many keys there are.
@@ -104,35 +109,34 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
         self.count.now.load(Ordering::Relaxed)
     }
 
-    /// Moves the word of a key: `step` is shown what is there and says what is to be there, if that
-    /// is to change. It is asked again when somebody else was faster.
+    /// Moves the word of a key that counts, in a table that stands: nearly always. `step` is shown the word,
+    /// and says what it is to be and what that means; that is the answer if it has become so. Otherwise
+    /// nothing has changed, and [`update`](Self::update) finds out why.
     #[inline]
-    pub(crate) fn update(
+    pub(crate) fn update_known<R>(
         &self,
+        hash: u64,
         key: &K,
-        now: u64,
-        idle: &impl IdleSince,
-        mut step: impl FnMut(Seen) -> Option<u128>,
-    ) -> Result<(), AtCapacity> {
-        let hash = self.hasher.hash_one(key);
-        // A key that counts, in a table that stands: nearly always.
-        let table = self.shard(hash).table.load();
-        if let Some(slot) = table.find(hash, key) {
-            let mut word = slot.word.load();
-            while word != 0 && word & FROZEN == 0 {
-                let Some(next) = step(Seen::Word(word)) else { return Ok(()) };
-                match slot.word.swap_if(word, next) {
-                    Ok(_) => return Ok(()),
-                    Err(other) => word = other,
-                }
+        step: impl Fn(u128) -> Option<(u128, R)>,
+    ) -> Option<R> {
+        let tables = self.tables.load();
+        let slot = tables[self.shard(hash)].find(hash, key)?;
+        let mut word = slot.word.load();
+        loop {
+            if word == 0 || word & FROZEN != 0 {
+                return None;
+            }
+            let (next, result) = step(word)?;
+            match slot.word.swap_if(word, next) {
+                Ok(_) => return Some(result),
+                Err(other) => word = other,
             }
         }
-        drop(table);
-        self.update_in_general(hash, key, now, idle, &mut step)
     }
 
-    #[inline(never)]
-    fn update_in_general(
+    /// Moves the word of a key: `step` is shown what is there and says what is to be there, if that
+    /// is to change. It is asked again when somebody else was faster.
+    pub(crate) fn update(
         &self,
         hash: u64,
         key: &K,
@@ -140,26 +144,28 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
         idle: &impl IdleSince,
         step: &mut dyn FnMut(Seen) -> Option<u128>,
     ) -> Result<(), AtCapacity> {
-        let shard = self.shard(hash);
+        let at = self.shard(hash);
+        let shard = &self.shards[at];
         loop {
-            let table = shard.table.load();
+            let tables = self.tables.load();
+            let table = &tables[at];
             let slot = match table.find(hash, key) {
                 Some(slot) => slot,
-                None => match self.place(&table, hash, key) {
+                None => match self.place(table, hash, key) {
                     Ok(slot) => slot,
-                    Err(NoRoom) if self.has_room(&table) || shard.is_worth_a_look(now) => {
-                        shard.rebuild(&self.hasher, &table, now, idle, &self.count);
+                    Err(NoRoom) if self.has_room(table) || shard.is_worth_a_look(now) => {
+                        self.rebuild(at, table, now, idle);
                         continue;
                     }
                     Err(NoRoom) => return Err(AtCapacity),
                 },
             };
-            match self.step(slot, table.floor, step) {
+            match self.step(slot, table.floor(), step) {
                 Step::Done => return Ok(()),
                 // Whoever has the lock is done, or is us.
-                Step::Frozen => shard.rebuild(&self.hasher, &table, now, idle, &self.count),
+                Step::Frozen => self.rebuild(at, table, now, idle),
                 Step::AtCapacity if shard.is_worth_a_look(now) => {
-                    shard.rebuild(&self.hasher, &table, now, idle, &self.count);
+                    self.rebuild(at, table, now, idle);
                 }
                 Step::AtCapacity => return Err(AtCapacity),
             }
@@ -194,7 +200,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
         if self.count.is_full() {
             return Err(NoRoom);
         }
-        table.place(hash, key, |other| self.hasher.hash_one(other))
+        table.place(hash, key)
     }
 
     /// Whether a larger table would help.
@@ -204,16 +210,14 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
 
     /// What is there of a key. Changes nothing.
     pub(crate) fn read(&self, key: &K, now: u64, idle: &impl IdleSince) -> Seen {
-        let hash = self.hasher.hash_one(key);
-        let shard = self.shard(hash);
+        let hash = self.hash(key);
+        let at = self.shard(hash);
         loop {
-            let table = shard.table.load();
-            let nothing = Seen::Nothing { floor: table.floor };
+            let tables = self.tables.load();
+            let table = &tables[at];
             match table.find(hash, key).map(|slot| slot.word.load()) {
-                None | Some(0) => return nothing,
-                Some(word) if word & FROZEN != 0 => {
-                    shard.rebuild(&self.hasher, &table, now, idle, &self.count);
-                }
+                None | Some(0) => return Seen::Nothing { floor: table.floor() },
+                Some(word) if word & FROZEN != 0 => self.rebuild(at, table, now, idle),
                 Some(word) => return Seen::Word(word),
             }
         }
@@ -226,68 +230,66 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Shards<K, S> {
 
     /// Forgets what is idle, one shard after another, those first where nothing else would.
     pub(crate) fn forget(&self, now: u64, idle: &impl IdleSince) {
-        for shard in &self.shards {
-            let table = shard.table.load();
-            if table.words().any(|word| is_over(idle, word, now).is_some()) {
-                shard.rebuild(&self.hasher, &table, now, idle, &self.count);
+        let idle_since = idle.idle_since();
+        for at in 0..self.shards.len() {
+            let table = self.tables.load()[at].clone();
+            if table.words().any(|word| is_over(idle_since(word), now).is_some()) {
+                self.rebuild(at, &table, now, idle);
             }
         }
     }
 
     /// Every word.
     pub(crate) fn for_each(&self, mut see: impl FnMut(u128)) {
-        for shard in &self.shards {
-            shard.table.load().words().for_each(&mut see);
+        for at in 0..self.shards.len() {
+            let table = self.tables.load()[at].clone();
+            table.words().for_each(&mut see);
         }
     }
 
     #[inline]
-    fn shard(&self, hash: u64) -> &Shard<K> {
+    fn shard(&self, hash: u64) -> usize {
         // The upper bits, as many as are needed; shifted twice, because one shard needs none.
         let bits = self.shards.len().trailing_zeros();
-        let at = (hash >> 1 >> (63 - bits)) as usize;
-        &self.shards[at]
+        (hash >> 1 >> (63 - bits)) as usize
     }
-}
 
-impl<K: Hash + Eq + Clone> Shard<K> {
     /// Replaces `old`, unless somebody already has.
     #[cold]
-    fn rebuild<S: BuildHasher>(
-        &self,
-        hasher: &S,
-        old: &Arc<Table<K>>,
-        now: u64,
-        idle: &impl IdleSince,
-        count: &Count,
-    ) {
-        let _held = self.rebuild.hold();
-        if !Arc::ptr_eq(&self.table.load(), old) {
+    fn rebuild(&self, at: usize, old: &Table<K>, now: u64, idle: &impl IdleSince) {
+        let shard = &self.shards[at];
+        let _held = shard.rebuild.hold();
+        if !self.tables.load()[at].is(old) {
             return;
         }
-        let mut stands = old.freeze();
-        let (before, mut floor) = (stands.len(), old.floor);
-        stands.retain(|(_, word)| match is_over(idle, *word, now) {
+        let idle_since = idle.idle_since();
+        let mut stands = old.freeze(|key| self.hash(key));
+        let (before, mut floor) = (stands.len(), old.floor());
+        stands.retain(|(.., word)| match is_over(idle_since(*word), now) {
             Some(since) => {
                 floor = floor.max(since);
                 false
             }
             None => true,
         });
-        // A tenth more: small enough for memory, large enough that an insert pays for few moves.
-        let room = (stands.len() + (stands.len() / 10).max(LEAST_ROOM)).min(MAX_KEYS);
-        let new = Table::new(room, floor);
-        for (key, word) in &stands {
-            // There is a slot for each: `stands` is no longer than `old`, and `room` no shorter.
-            if let Ok(slot) = new.place(hasher.hash_one(key), key, |other| hasher.hash_one(other)) {
-                let _ = slot.word.swap_if(0, *word);
-            }
-        }
-        self.patience.store(now.saturating_add(PATIENCE), Ordering::Relaxed);
-        self.table.store(Arc::new(new));
-        count.take(before - stands.len());
+        let gone = before - stands.len();
+        // A sixteenth more: small enough for memory, large enough that an insert pays for few moves.
+        let room = (stands.len() + (stands.len() / 16).max(LEAST_ROOM)).min(MAX_KEYS);
+        let new = Table::new(room, floor, stands);
+        shard.patience.store(now.saturating_add(PATIENCE), Ordering::Relaxed);
+        self.publish(at, new);
+        self.count.take(gone);
     }
 
+    fn publish(&self, at: usize, new: Table<K>) {
+        let _held = self.publish.hold();
+        let mut tables = self.tables.load().clone();
+        tables[at] = new;
+        self.tables.store(tables);
+    }
+}
+
+impl Shard {
     /// Whether nobody has looked lately. Only for whom to spare work, never for what is decided: it
     /// compares the times of several threads.
     fn is_worth_a_look(&self, now: u64) -> bool {
@@ -320,9 +322,9 @@ impl Count {
     }
 }
 
-/// Since when a word is idle, if for longer than the slack.
-fn is_over(idle: &impl IdleSince, word: u128, now: u64) -> Option<u64> {
-    idle.idle_since(word).filter(|since| since.saturating_add(SLACK) <= now)
+/// Since when it is idle, if for longer than the slack.
+fn is_over(since: Option<u64>, now: u64) -> Option<u64> {
+    since.filter(|since| since.saturating_add(SLACK) <= now)
 }
 
 #[cfg(all(test, tenantkit_loom))]

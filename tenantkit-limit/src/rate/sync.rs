@@ -1,6 +1,6 @@
 //! What the table synchronises with, and what stands for it in the loom model.
 //!
-//! loom has no 128-bit atomic, no `OnceLock` and no `ArcSwap`. In the model a word, a key cell
+//! loom has no 128-bit atomic, no `OnceLock` and no epochs. In the model a word, a key cell
 //! and a table's place are mutexes of loom's: every interleaving of their operations is tried, which is
 //! what the table's argument rests on. What is lost are the orderings between them, which the real ones
 //! have from `Acquire` and `Release` on each.
@@ -12,15 +12,21 @@ pub(crate) use real::*;
 
 #[cfg(not(all(test, tenantkit_loom)))]
 mod real {
-    use std::sync::{Arc, OnceLock, PoisonError, atomic::Ordering};
+    use std::sync::{OnceLock, PoisonError, atomic::Ordering};
 
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+
+    pub(crate) use super::super::published::Published;
 
     /// A 128-bit word.
     #[derive(Debug, Default)]
     pub(crate) struct Word(portable_atomic::AtomicU128);
 
     impl Word {
+        pub(crate) fn new(word: u128) -> Self {
+            Self(portable_atomic::AtomicU128::new(word))
+        }
+
         #[inline]
         pub(crate) fn load(&self) -> u128 {
             self.0.load(Ordering::Acquire)
@@ -45,42 +51,31 @@ mod real {
             Self(OnceLock::new())
         }
 
-        /// Writes the key, unless one is there, and tells which is there now.
-        pub(crate) fn write(&self, key: &K, written: impl FnOnce()) -> K {
+        pub(crate) fn of(key: K) -> Self {
+            Self(OnceLock::from(key))
+        }
+
+        /// Writes the key, unless one is there, and tells whether it is the one that is there now.
+        pub(crate) fn write(&self, key: &K, written: impl FnOnce()) -> bool {
             let there = self.0.get_or_init(|| {
                 written();
                 key.clone()
             });
-            there.clone()
+            there == key
         }
 
-        /// Whether this key is there.
+        /// Whether it is this key that is there, if one is.
         #[inline]
-        pub(crate) fn is(&self, key: &K) -> bool {
-            self.0.get() == Some(key)
+        pub(crate) fn is(&self, key: &K) -> Option<bool> {
+            self.0.get().map(|there| there == key)
+        }
+
+        pub(crate) fn is_free(&self) -> bool {
+            self.0.get().is_none()
         }
 
         pub(crate) fn get(&self) -> Option<K> {
             self.0.get().cloned()
-        }
-    }
-
-    /// A shared value that is replaced as a whole.
-    #[derive(Debug)]
-    pub(crate) struct Published<T>(arc_swap::ArcSwap<T>);
-
-    impl<T> Published<T> {
-        pub(crate) fn new(value: Arc<T>) -> Self {
-            Self(arc_swap::ArcSwap::new(value))
-        }
-
-        #[inline]
-        pub(crate) fn load(&self) -> arc_swap::Guard<Arc<T>> {
-            self.0.load()
-        }
-
-        pub(crate) fn store(&self, value: Arc<T>) {
-            self.0.store(value);
         }
     }
 
@@ -110,6 +105,10 @@ mod modelled {
     pub(crate) struct Word(Mutex<u128>);
 
     impl Word {
+        pub(crate) fn new(word: u128) -> Self {
+            Self(Mutex::new(word))
+        }
+
         pub(crate) fn load(&self) -> u128 {
             *held(&self.0)
         }
@@ -138,16 +137,24 @@ mod modelled {
             Self(Mutex::new(None))
         }
 
-        pub(crate) fn write(&self, key: &K, written: impl FnOnce()) -> K {
+        pub(crate) fn of(key: K) -> Self {
+            Self(Mutex::new(Some(key)))
+        }
+
+        pub(crate) fn write(&self, key: &K, written: impl FnOnce()) -> bool {
             let mut there = held(&self.0);
             if there.is_none() {
                 written();
             }
-            there.get_or_insert_with(|| key.clone()).clone()
+            there.get_or_insert_with(|| key.clone()) == key
         }
 
-        pub(crate) fn is(&self, key: &K) -> bool {
-            held(&self.0).as_ref() == Some(key)
+        pub(crate) fn is(&self, key: &K) -> Option<bool> {
+            held(&self.0).as_ref().map(|there| there == key)
+        }
+
+        pub(crate) fn is_free(&self) -> bool {
+            held(&self.0).is_none()
         }
 
         pub(crate) fn get(&self) -> Option<K> {
@@ -159,16 +166,16 @@ mod modelled {
     pub(crate) struct Published<T>(Mutex<Arc<T>>);
 
     impl<T> Published<T> {
-        pub(crate) fn new(value: Arc<T>) -> Self {
-            Self(Mutex::new(value))
+        pub(crate) fn new(value: T) -> Self {
+            Self(Mutex::new(Arc::new(value)))
         }
 
         pub(crate) fn load(&self) -> Arc<T> {
             Arc::clone(&held(&self.0))
         }
 
-        pub(crate) fn store(&self, value: Arc<T>) {
-            *held(&self.0) = value;
+        pub(crate) fn store(&self, value: T) {
+            *held(&self.0) = Arc::new(value);
         }
     }
 

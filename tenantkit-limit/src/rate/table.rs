@@ -1,47 +1,45 @@
-//! One shard's table: open addressing in groups of eight, with a byte of each key's hash in a list of
-//! its own.
+//! One shard's table: open addressing, with each key and its word in one place.
 //!
-//! The bytes of a group are compared at once, so that a check rarely has to guess where to go on, and the
-//! bytes of a million keys fit into a processor's nearer caches: in the farther memory a check touches one
-//! place, the slot with the key, written once, and beside it its word, moved by compare-and-swap. Keys are
-//! compared whole; the bytes only save comparisons. Nothing is ever removed from a table or reused in it,
-//! so that there is nothing to confuse: what is to be forgotten is left out when the shard is rebuilt
+//! A check of a million keys waits for memory and for nothing else, so the table is laid out for the number of
+//! places that it touches: the slot that the hash points to, and its neighbours in the same line of a
+//! cache or the next. Keys are compared whole, there. Nothing is ever removed from a table or reused in
+//! it, so that there is nothing to confuse: what is to be forgotten is left out when the shard is rebuilt
 //! (`shard.rs`).
 //!
-//! A key is written into the first free slot of its groups by the first of those who try, and then its
-//! byte is published. Whoever comes upon a key without a byte publishes it before going on, so that
-//! before a published byte there is never a gap and a search may end at the first one. Only those who
+//! A key is written once, into the first free slot from where its hash points to, by the first of those
+//! who try. So before a key there is never a gap, and a search may end at the first one. Only those who
 //! want the very slot that is being written wait for that, which is a copy of a key; nobody who looks for
 //! a key that is there does. A key counts from the moment its word is not 0.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     layout::FROZEN,
-    sync::{AtomicU32, AtomicU64, KeyCell, Word},
+    sync::{AtomicU32, KeyCell, Word},
 };
 
 /// The largest number of keys, which bounds what a rebuild moves and how far a search goes, also when
 /// somebody finds keys whose hashes collide.
 pub(crate) const MAX_KEYS: usize = 8_192;
-const LANES: usize = 8;
 
-/// A table of fixed capacity.
+/// A table of fixed capacity. Cheap to clone: a clone is the same table.
 #[derive(Debug)]
 pub(crate) struct Table<K> {
-    /// A byte for each slot of a group, the first slot's lowest; 0 where there is no key.
-    tags: Box<[AtomicU64]>,
-    groups: Box<[Group<K>]>,
-    written: AtomicU32,
-    capacity: usize,
-    /// The latest TAT of any key that was forgotten on the way to this table.
-    pub(crate) floor: u64,
+    pairs: Arc<[Pair<K>]>,
+    terms: Arc<Terms>,
 }
 
-/// Eight slots, aligned so that a small one never lies across two lines of a cache.
 #[derive(Debug)]
-#[repr(align(64))]
-struct Group<K>([Slot<K>; LANES]);
+struct Terms {
+    written: AtomicU32,
+    capacity: usize,
+    floor: u64,
+}
+
+/// Two slots, aligned so that a small one never lies across two lines of a cache.
+#[derive(Debug)]
+#[repr(align(32))]
+struct Pair<K>([Slot<K>; 2]);
 
 /// A key and its word.
 #[derive(Debug)]
@@ -54,94 +52,87 @@ pub(crate) struct Slot<K> {
 #[derive(Debug)]
 pub(crate) struct NoRoom;
 
+impl<K> Clone for Table<K> {
+    fn clone(&self) -> Self {
+        Self { pairs: Arc::clone(&self.pairs), terms: Arc::clone(&self.terms) }
+    }
+}
+
 impl<K: Eq + Clone> Table<K> {
-    /// A table for `capacity` keys, at most [`MAX_KEYS`].
-    pub(crate) fn new(capacity: usize, floor: u64) -> Self {
-        // Eight of nine slots are used when it is full.
-        let groups = (capacity + capacity.div_ceil(8)).div_ceil(LANES);
-        let slot = |_| Slot { word: Word::default(), key: KeyCell::new() };
-        Self {
-            tags: (0..groups).map(|_| AtomicU64::new(0)).collect(),
-            groups: (0..groups).map(|_| Group(std::array::from_fn(slot))).collect(),
-            written: AtomicU32::new(0),
-            capacity,
-            floor,
+    /// A table for `capacity` keys, at most [`MAX_KEYS`], of which these are there, each with its hash.
+    /// `floor` is the latest TAT of any key that was forgotten on the way to it.
+    pub(crate) fn new(capacity: usize, floor: u64, mut stands: Vec<(u64, K, u128)>) -> Self {
+        // In the order of their places nobody is far from where its hash points to: whoever came late has
+        // not to stay behind all the others (Robin Hood hashing: Celis, 1986).
+        stands.sort_unstable_by_key(|(hash, ..)| place(*hash));
+        // Five of six slots are used when it is full.
+        let pairs = (capacity + capacity.div_ceil(5)).div_ceil(2);
+        let mut slots: Arc<[_]> = (0..pairs).map(|_| Pair::default()).collect();
+        let free = Arc::get_mut(&mut slots).expect("nobody else has what is new");
+        let mut written = 0;
+        for (hash, key, word) in stands {
+            let start = start(hash, pairs);
+            let mut probed = (start..pairs).chain(0..start).flat_map(|at| [(at, 0), (at, 1)]);
+            // There is a free one for each of `capacity`.
+            if let Some((at, of)) = probed.find(|(at, of)| free[*at].0[*of].key.is_free()) {
+                free[at].0[of] = Slot { word: Word::new(word), key: KeyCell::of(key) };
+                written += 1;
+            }
         }
+        let terms = Terms { written: AtomicU32::new(written), capacity, floor };
+        Self { pairs: slots, terms: Arc::new(terms) }
     }
 
     /// The key's slot.
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<&Slot<K>> {
-        // Most are in the first group that the hash points to.
-        let at = self.start(hash);
-        let tags = self.tags.get(at)?.load(Ordering::Acquire);
-        match self.groups.get(at)?.find(tags, hash, key) {
-            Some(slot) => Some(slot),
-            None if free_lane(tags).is_some() => None,
-            None => self.find_further(hash, key),
-        }
-    }
-
-    #[inline(never)]
-    fn find_further(&self, hash: u64, key: &K) -> Option<&Slot<K>> {
-        for at in self.probes(hash).skip(1) {
-            let tags = self.tags[at].load(Ordering::Acquire);
-            if let Some(slot) = self.groups[at].find(tags, hash, key) {
-                return Some(slot);
+        let start = start(hash, self.pairs.len());
+        let mut at = start;
+        loop {
+            for slot in &self.pairs.get(at)?.0 {
+                if slot.key.is(key)? {
+                    return Some(slot);
+                }
             }
-            if free_lane(tags).is_some() {
+            at = if at + 1 == self.pairs.len() { 0 } else { at + 1 };
+            if at == start {
                 return None;
             }
         }
-        None
     }
 
-    /// The key's slot, into which it is written when it is not there. `hash_of` is the hash of another
-    /// key.
-    pub(crate) fn place(
-        &self,
-        hash: u64,
-        key: &K,
-        hash_of: impl Fn(&K) -> u64,
-    ) -> Result<&Slot<K>, NoRoom> {
-        for at in self.probes(hash) {
-            let group = &self.groups[at];
-            loop {
-                let tags = self.tags[at].load(Ordering::Acquire);
-                if let Some(slot) = group.find(tags, hash, key) {
-                    return Ok(slot);
-                }
-                let Some(lane) = free_lane(tags) else { break };
-                if self.written.load(Ordering::Relaxed) as usize >= self.capacity {
-                    return Err(NoRoom);
-                }
-                let slot = &group.0[lane];
-                let there = slot.key.write(key, || {
-                    self.written.fetch_add(1, Ordering::Relaxed);
-                });
-                let publish = |hash| {
-                    self.tags[at].fetch_or(tag(hash) << (8 * lane), Ordering::AcqRel);
-                };
-                if there == *key {
-                    publish(hash);
-                    return Ok(slot);
-                }
-                publish(hash_of(&there));
+    /// The key's slot, into which it is written when it is not there.
+    pub(crate) fn place(&self, hash: u64, key: &K) -> Result<&Slot<K>, NoRoom> {
+        let terms = &self.terms;
+        for slot in self.probed(hash) {
+            let found = slot.key.is(key).map_or_else(
+                || {
+                    if terms.written.load(Ordering::Relaxed) as usize >= terms.capacity {
+                        return Err(NoRoom);
+                    }
+                    Ok(slot.key.write(key, || {
+                        terms.written.fetch_add(1, Ordering::Relaxed);
+                    }))
+                },
+                Ok,
+            )?;
+            if found {
+                return Ok(slot);
             }
         }
         Err(NoRoom)
     }
 
-    /// Stops every word, and tells what stands: the keys that count, and their words. Repeating it
+    /// Stops every word, and tells what stands: the keys that count, with hash and word. Repeating it
     /// tells the same.
-    pub(crate) fn freeze(&self) -> Vec<(K, u128)> {
-        let mut stands = Vec::with_capacity(self.capacity);
+    pub(crate) fn freeze(&self, hash_of: impl Fn(&K) -> u64) -> Vec<(u64, K, u128)> {
+        let mut stands = Vec::with_capacity(self.capacity());
         for slot in self.slots() {
             let word = slot.word.set_bits(FROZEN) & !FROZEN;
             if word != 0
                 && let Some(key) = slot.key.get()
             {
-                stands.push((key, word));
+                stands.push((hash_of(&key), key, word));
             }
         }
         stands
@@ -154,55 +145,44 @@ impl<K: Eq + Clone> Table<K> {
 
     /// How many keys it can have.
     pub(crate) fn capacity(&self) -> usize {
-        self.capacity
+        self.terms.capacity
+    }
+
+    /// The latest TAT of any key that was forgotten on the way to this table.
+    pub(crate) fn floor(&self) -> u64 {
+        self.terms.floor
+    }
+
+    /// Whether they are the same one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.terms, &other.terms)
     }
 
     fn slots(&self) -> impl Iterator<Item = &Slot<K>> {
-        self.groups.iter().flat_map(|group| &group.0)
+        self.pairs.iter().flat_map(|pair| &pair.0)
     }
 
-    /// The number of every group once, from where the hash points to.
-    fn probes(&self, hash: u64) -> impl Iterator<Item = usize> + use<K> {
-        let start = self.start(hash);
-        (start..self.groups.len()).chain(0..start)
-    }
-
-    #[inline]
-    fn start(&self, hash: u64) -> usize {
-        // The lower half: the upper bits choose the shard and the tag.
-        (((hash & 0xffff_ffff) * self.groups.len() as u64) >> 32) as usize
+    /// Every slot once, from where the hash points to.
+    fn probed(&self, hash: u64) -> impl Iterator<Item = &Slot<K>> {
+        let (before, from) = self.pairs.split_at(start(hash, self.pairs.len()));
+        from.iter().chain(before).flat_map(|pair| &pair.0)
     }
 }
 
-impl<K: Eq + Clone> Group<K> {
-    #[inline]
-    fn find(&self, tags: u64, hash: u64, key: &K) -> Option<&Slot<K>> {
-        let mut matches = zero_bytes(tags ^ (tag(hash) * ONES));
-        while matches != 0 {
-            let slot = &self.0[matches.trailing_zeros() as usize / 8];
-            if slot.key.is(key) {
-                return Some(slot);
-            }
-            matches &= matches - 1;
-        }
-        None
+impl<K: Eq + Clone> Default for Pair<K> {
+    fn default() -> Self {
+        Self([(); 2].map(|()| Slot { word: Word::default(), key: KeyCell::new() }))
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// The top bit of each byte that is 0, and perhaps of some above one that is.
-fn zero_bytes(bytes: u64) -> u64 {
-    bytes.wrapping_sub(ONES) & !bytes & (ONES << 7)
+/// The pair at which a search begins.
+#[inline]
+fn start(hash: u64, pairs: usize) -> usize {
+    ((place(hash) * pairs as u64) >> 32) as usize
 }
 
-/// The first slot of a group without a byte. They are taken in order.
-fn free_lane(tags: u64) -> Option<usize> {
-    let free = tags.leading_zeros() as usize / 8;
-    (free > 0).then_some(LANES - free)
-}
-
-/// A byte of the hash that chose neither the shard nor the place, and is not 0.
-fn tag(hash: u64) -> u64 {
-    (hash >> 32 & 0xff).max(1)
+/// Where in a table of any size, in 2^32nds of it: the upper bits choose the shard.
+#[inline]
+fn place(hash: u64) -> u64 {
+    hash & 0xffff_ffff
 }

@@ -35,8 +35,8 @@ impl Hasher for Alike {
 struct BelowTen;
 
 impl IdleSince for BelowTen {
-    fn idle_since(&self, word: u128) -> Option<u64> {
-        (word < 10).then_some(5)
+    fn idle_since(&self) -> impl Fn(u128) -> Option<u64> + '_ {
+        |word| (word < 10).then_some(5)
     }
 }
 
