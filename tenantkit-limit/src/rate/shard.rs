@@ -283,7 +283,7 @@ impl<K: Hash + Eq + Clone + Send + Sync, S: BuildHasher> Shards<K, S> {
 
     fn publish(&self, at: usize, new: Table<K>) {
         let _held = self.publish.hold();
-        let mut tables = self.tables.load().clone();
+        let mut tables = Box::clone(&self.tables.load());
         tables[at] = new;
         self.tables.store(tables);
     }
