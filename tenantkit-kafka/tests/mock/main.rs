@@ -1,0 +1,10 @@
+//! Against librdkafka's mock cluster, in process.
+
+mod cluster;
+mod config;
+mod envelope;
+mod flight;
+mod headers;
+mod partitions;
+mod raw;
+mod sending;
