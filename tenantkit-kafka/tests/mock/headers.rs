@@ -2,39 +2,52 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rdkafka::{Message, message::Headers as _};
+use rdkafka::{Message, consumer::BaseConsumer, message::Headers as _, producer::BaseProducer};
 use tenantkit_core::Reason;
 use tenantkit_kafka::headers::{Bounds, Headers, HeadersError};
 
 use crate::{
     cluster::{Read, World, next},
-    raw::{RawHeader, produce, produce_one},
+    raw::{RawHeader, produce, produce_one, producer},
 };
 
-/// What is read of one record with these headers.
-fn read(headers: &[RawHeader<'_>]) -> Read {
-    read_in(&World::new(), headers)
+/// A topic, who writes to it, and who reads it.
+struct Topic {
+    _world: World,
+    name: String,
+    producer: BaseProducer,
+    consumer: BaseConsumer,
 }
 
-fn read_in(world: &World, headers: &[RawHeader<'_>]) -> Read {
-    let topic = world.topic();
-    produce(&world.brokers, &topic, headers);
-    world.read(&topic, 1).remove(0)
-}
+impl Topic {
+    fn new() -> Self {
+        let world = World::new();
+        let name = world.topic();
+        let (producer, consumer) = (producer(&world.brokers), world.consumer(&name));
+        Self { _world: world, name, producer, consumer }
+    }
 
-fn identity(world: &World, headers: &[RawHeader<'_>]) -> Result<Option<String>, Reason> {
-    let read = read_in(world, headers);
-    let headers = read.headers.unwrap();
-    headers.identity().map(|identity| identity.tenant.map(|tenant| tenant.to_string()))
+    fn produce(&self, headers: &[RawHeader<'_>]) {
+        produce(&self.producer, &self.name, headers);
+    }
+
+    /// What is read of one record with these headers.
+    fn read(&self, headers: &[RawHeader<'_>]) -> Read {
+        self.produce(headers);
+        Read::of(&mut next(&self.consumer))
+    }
+
+    fn identity(&self, headers: &[RawHeader<'_>]) -> Result<Option<String>, Reason> {
+        let headers = self.read(headers).headers.unwrap();
+        headers.identity().map(|identity| identity.tenant.map(|tenant| tenant.to_string()))
+    }
 }
 
 #[test]
 fn a_name_that_is_not_utf_8_panics_in_rdkafka_and_is_read_here() {
-    let world = World::new();
-    let topic = world.topic();
-    produce_one(&world.brokers, &topic, (b"\xff\xfe", b"value"));
-    let consumer = world.consumer(&topic);
-    let mut message = next(&consumer);
+    let topic = Topic::new();
+    produce_one(&topic.producer, &topic.name, (b"\xff\xfe", b"value"));
+    let mut message = next(&topic.consumer);
 
     let theirs = catch_unwind(AssertUnwindSafe(|| message.headers().unwrap().get(0).key.len()));
     assert!(theirs.is_err(), "rdkafka reads such names now: look whether ours is still needed");
@@ -47,11 +60,9 @@ fn a_name_that_is_not_utf_8_panics_in_rdkafka_and_is_read_here() {
 
 #[test]
 fn a_name_that_goes_on_behind_a_nul_is_another_in_rdkafka_and_refused_here() {
-    let world = World::new();
-    let topic = world.topic();
-    produce(&world.brokers, &topic, &[(b"tenant_id\0evil", Some(b"acme"))]);
-    let consumer = world.consumer(&topic);
-    let mut message = next(&consumer);
+    let topic = Topic::new();
+    topic.produce(&[(b"tenant_id\0evil", Some(b"acme"))]);
+    let mut message = next(&topic.consumer);
 
     let theirs = message.headers().unwrap().get(0);
     assert_eq!(theirs.key, "tenant_id", "rdkafka tells such names apart now: look");
@@ -63,8 +74,8 @@ fn a_name_that_goes_on_behind_a_nul_is_another_in_rdkafka_and_refused_here() {
 
 #[test]
 fn a_nul_alias_is_refused_beside_a_good_header_and_whatever_its_value() {
-    let world = World::new();
-    let identity = |headers: &[RawHeader<'_>]| identity(&world, headers);
+    let topic = Topic::new();
+    let identity = |headers: &[RawHeader<'_>]| topic.identity(headers);
     let good: RawHeader<'_> = (b"tenant_id", Some(b"acme"));
     for name in [&b"tenant_id\0"[..], b"tenant_id\0\0", b"tenant_id\0tenant_id"] {
         for value in [None, Some(&b""[..]), Some(b"acme"), Some(b"globex")] {
@@ -82,13 +93,11 @@ fn a_nul_alias_is_refused_beside_a_good_header_and_whatever_its_value() {
 
 #[test]
 fn headers_that_cannot_be_parsed_are_none_in_rdkafka_and_unreadable_here() {
-    let world = World::new();
-    let topic = world.topic();
+    let topic = Topic::new();
     // librdkafka parses up to 100,000.
     let headers: Vec<RawHeader<'_>> = (0..100_001).map(|_| (&b"h"[..], None)).collect();
-    produce(&world.brokers, &topic, &headers);
-    let consumer = world.consumer(&topic);
-    let mut message = next(&consumer);
+    topic.produce(&headers);
+    let mut message = next(&topic.consumer);
     assert!(message.headers().is_none(), "rdkafka tells them apart now: look");
     let ours = Headers::read(&mut message, Bounds { count: usize::MAX, bytes: usize::MAX });
     assert_eq!(ours.unwrap_err(), HeadersError::Unreadable);
@@ -99,7 +108,7 @@ fn headers_that_cannot_be_parsed_are_none_in_rdkafka_and_unreadable_here() {
 fn ten_thousand_headers_are_counted_and_not_copied() {
     let headers: Vec<RawHeader<'_>> =
         (0..10_001).map(|_| (&b"tenant_id"[..], Some(&b"acme"[..]))).collect();
-    let error = read(&headers).headers.unwrap_err();
+    let error = Topic::new().read(&headers).headers.unwrap_err();
     assert_eq!(error, HeadersError::TooMany { count: 10_001 });
     assert_eq!(error.reason(), Reason::TooManyHeaders);
 }
@@ -107,15 +116,15 @@ fn ten_thousand_headers_are_counted_and_not_copied() {
 #[test]
 fn headers_are_bounded_in_bytes_as_well() {
     let large = vec![b'x'; 70_000];
-    let error = read(&[(b"large", Some(&large))]).headers.unwrap_err();
+    let error = Topic::new().read(&[(b"large", Some(&large))]).headers.unwrap_err();
     assert_eq!(error, HeadersError::TooLarge { most: 65_536 });
-    let error = read(&[(&large, None)]).headers.unwrap_err();
+    let error = Topic::new().read(&[(&large, None)]).headers.unwrap_err();
     assert_eq!(error, HeadersError::TooLarge { most: 65_536 });
 }
 
 #[test]
 fn no_headers_are_none_and_no_error() {
-    let read = read(&[]);
+    let read = Topic::new().read(&[]);
     let headers = read.headers.unwrap();
     assert!(headers.is_empty());
     assert_eq!(headers.identity().unwrap().tenant, None);
@@ -125,7 +134,7 @@ fn no_headers_are_none_and_no_error() {
 fn null_and_empty_values_are_told_apart_and_the_order_is_kept() {
     let given: [RawHeader<'_>; 4] =
         [(b"b", None), (b"a", Some(b"")), (b"b", Some(b"\0\xff")), (b"", Some(b"no name"))];
-    let read = read(&given);
+    let read = Topic::new().read(&given);
     let headers = read.headers.unwrap();
     let read: Vec<RawHeader<'_>> = headers.iter().map(|it| (it.name, it.value)).collect();
     assert_eq!(read, given);
@@ -134,8 +143,8 @@ fn null_and_empty_values_are_told_apart_and_the_order_is_kept() {
 
 #[test]
 fn exactly_one_tenant_id_and_at_most_one_envelope_in_no_other_spelling() {
-    let world = World::new();
-    let identity = |headers: &[RawHeader<'_>]| identity(&world, headers);
+    let topic = Topic::new();
+    let identity = |headers: &[RawHeader<'_>]| topic.identity(headers);
     let acme: RawHeader<'_> = (b"tenant_id", Some(b"acme"));
     assert_eq!(identity(&[acme]), Ok(Some("acme".into())));
     assert_eq!(identity(&[acme, acme]), Err(Reason::DuplicateHeader));

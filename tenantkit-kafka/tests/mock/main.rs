@@ -2,7 +2,6 @@
 
 mod cluster;
 mod config;
-mod envelope;
 mod flight;
 mod headers;
 mod partitions;

@@ -13,10 +13,12 @@ use rdkafka::{
 
 pub(crate) type RawHeader<'a> = (&'a [u8], Option<&'a [u8]>);
 
+pub(crate) fn producer(brokers: &str) -> BaseProducer {
+    ClientConfig::new().set("bootstrap.servers", brokers).set("linger.ms", "0").create().unwrap()
+}
+
 /// Produces one record with these headers to partition 0.
-pub(crate) fn produce(brokers: &str, topic: &str, headers: &[RawHeader<'_>]) {
-    let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+pub(crate) fn produce(producer: &BaseProducer, topic: &str, headers: &[RawHeader<'_>]) {
     let client = producer.client().native_ptr();
     let topic = CString::new(topic).unwrap();
     // SAFETY: The list is made here and handed over with the record; names and values are copied.
@@ -54,9 +56,7 @@ pub(crate) fn produce(brokers: &str, topic: &str, headers: &[RawHeader<'_>]) {
 }
 
 /// The same with one header, added by `RD_KAFKA_VTYPE_HEADER`.
-pub(crate) fn produce_one(brokers: &str, topic: &str, (name, value): (&[u8], &[u8])) {
-    let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+pub(crate) fn produce_one(producer: &BaseProducer, topic: &str, (name, value): (&[u8], &[u8])) {
     let topic = CString::new(topic).unwrap();
     // A C string: the length of the name is given, so that only a NUL at the end is asked for.
     let name = [name, b"\0"].concat();
