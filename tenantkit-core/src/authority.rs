@@ -64,6 +64,7 @@ struct Inner {
     headers: Vec<&'static str>,
     txn_tokens: Option<TxnTokens>,
     envelopes: Option<Envelopes>,
+    trusts_plain_records: bool,
     capabilities: Vec<Capability>,
     transactions: Transactions,
     checks: Checks,

@@ -265,6 +265,9 @@ reasons! {
     /// More headers, or more bytes of them, than are looked at.
     TooManyHeaders: Unverified => "too-many-headers",
         "there are too many headers", "Send fewer and smaller headers.";
+    /// A record larger than is handled.
+    OversizeRecord: Unverified => "oversize-record",
+        "the record is too large", "Send smaller records.";
     /// Not valid yet: issued or starting in the future.
     NotYetValid: Unverified => "not-yet-valid",
         "the identity is not valid yet", "Check the clocks, or wait.";

@@ -14,6 +14,8 @@ pub enum Source {
     Bearer,
     /// The envelope of a record.
     Envelope,
+    /// The plain `tenant_id` of a record of a topic that the consumer was told to believe.
+    PlainRecord,
     /// The `x-tenant-id` header of a gateway that the operator vouches for.
     GatewayHeader,
     /// One of the application's own, by its name.
@@ -30,6 +32,7 @@ impl Source {
             Self::TxnToken => "txn-token",
             Self::Bearer => "bearer",
             Self::Envelope => "envelope",
+            Self::PlainRecord => "plain-record",
             Self::GatewayHeader => "gateway-header",
             Self::Custom(name) | Self::Grant(name) => name,
         }

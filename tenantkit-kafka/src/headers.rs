@@ -124,6 +124,11 @@ impl Headers {
         self.entries.len()
     }
 
+    /// What they take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -150,7 +155,7 @@ impl Headers {
     }
 
     /// Adds one at the end.
-    fn push(&mut self, name: &[u8], value: Option<&[u8]>) {
+    pub(crate) fn push(&mut self, name: &[u8], value: Option<&[u8]>) {
         let mut keep = |bytes: &[u8]| {
             let start = self.bytes.len();
             self.bytes.extend_from_slice(bytes);

@@ -47,6 +47,7 @@ pub struct AuthorityBuilder {
     checks: CheckBounds,
     /// What `.dangerous()` was asked for, to be audited before the authority exists.
     pub(super) dangers: Vec<&'static str>,
+    pub(super) trusts_plain_records: bool,
 }
 
 /// Why an authority cannot be built.
@@ -116,6 +117,7 @@ impl AuthorityBuilder {
             capabilities: Vec::new(),
             checks: CheckBounds { at_once: half_the_cores(), waiting: 1024, first_lane: 16 },
             dangers: Vec::new(),
+            trusts_plain_records: false,
         }
     }
 
@@ -282,6 +284,7 @@ impl AuthorityBuilder {
             headers,
             txn_tokens: self.txn_tokens,
             envelopes: self.envelopes,
+            trusts_plain_records: self.trusts_plain_records,
             capabilities: self.capabilities,
             checks: Checks::new(self.checks),
             transactions: Transactions { prefix: random()?, next: AtomicU64::new(0) },
