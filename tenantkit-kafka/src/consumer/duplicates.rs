@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn name(text: &'static str) -> Text {
-        Text::from_static(text)
+        text.parse().unwrap()
     }
 
     #[test]

@@ -65,10 +65,6 @@ impl Failure {
         let cause = self.cause.as_deref()?;
         Some(cause)
     }
-
-    pub(super) const fn of(kind: Kind) -> Self {
-        Self { kind, cause: None }
-    }
 }
 
 impl Kind {

@@ -76,14 +76,6 @@ impl Incoming {
     }
 }
 
-impl Record {
-    /// What it takes in memory.
-    pub(crate) fn bytes(&self) -> usize {
-        let of = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len());
-        of(&self.key) + of(&self.payload) + self.headers.bytes()
-    }
-}
-
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.record.fmt(f)

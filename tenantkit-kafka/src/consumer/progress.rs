@@ -95,6 +95,7 @@ impl Progress {
     }
 
     /// How many are under way.
+    #[cfg(test)]
     pub(super) fn under_way(&self) -> usize {
         self.under_way.len()
     }

@@ -59,11 +59,6 @@ impl Task {
         })
     }
 
-    /// Which attempt is next, or was last, from 1.
-    pub(super) fn attempt(&self) -> u32 {
-        self.state().attempts.as_ref().map_or(1, Attempts::made)
-    }
-
     /// Changes the attempts, made by `first` where there are none.
     pub(super) fn with_attempts<T>(
         &self,

@@ -7,7 +7,10 @@ use std::{collections::HashMap, panic::AssertUnwindSafe, pin::Pin, sync::Arc, ti
 
 use futures_util::{FutureExt, future::join_all};
 use tenantkit_core::{Refusal, TenantContext, TenantId};
-use tenantkit_limit::retry::{GiveUp, RetryBudget, RetryPolicy};
+use tenantkit_limit::{
+    fair::LeaseLost,
+    retry::{Attempts, GiveUp, RetryBudget, RetryPolicy},
+};
 
 use self::span::Span;
 use super::{
@@ -84,7 +87,7 @@ impl Worker {
             match Running::enter(&lease) {
                 Some(guard) => running.push((lease, guard)),
                 // Whoever has the partition now has the record.
-                None => drop(lease.complete()),
+                None => over(lease.complete()),
             }
         }
         let Some((first, _)) = running.first() else { return };
@@ -125,10 +128,7 @@ impl Worker {
     ) -> Ended {
         let records = leases.iter().map(|(lease, _)| Incoming {
             record: Arc::clone(&lease.record),
-            attempt: {
-                lease.with_attempts(|| self.retries.first(&self.budget, tenant), |_| ());
-                lease.attempt()
-            },
+            attempt: self.attempts(lease, tenant, |attempts| attempts.made()),
         });
         let records: Vec<_> = records.collect();
         let context = match proof.context() {
@@ -159,7 +159,7 @@ impl Worker {
 
     async fn settle(&self, lease: Leased, tenant: &TenantId, ended: &Ended) {
         let Shared { counters, .. } = &*self.shared;
-        let made = lease.attempt();
+        let made = self.attempts(&lease, tenant, |attempts| attempts.made());
         let dead = |code, reason| Verdict {
             tenant: Some(*tenant),
             code,
@@ -171,11 +171,11 @@ impl Worker {
             Ended::Handled => {
                 counters.count(lease.tier, Tally::Handled);
                 lease.partition.finish(lease.record.offset);
-                drop(lease.complete());
+                over(lease.complete());
             }
             Ended::Cancelled => {
                 counters.count(lease.tier, Tally::Cancelled);
-                drop(lease.complete());
+                over(lease.complete());
             }
             Ended::Failed(Kind::Later { refusal }) => self.put_off(lease, refusal),
             Ended::Failed(Kind::Permanent { code }) => {
@@ -185,14 +185,13 @@ impl Worker {
                 self.bury(lease, Verdict::refused(refusal, Some(*tenant), made)).await;
             }
             Ended::Failed(Kind::Again { code, after }) => {
-                let again = lease.with_attempts(
-                    || self.retries.first(&self.budget, tenant),
-                    |attempts| attempts.again(&self.budget, tenant, after, None),
-                );
+                let again = self.attempts(&lease, tenant, |attempts| {
+                    attempts.again(&self.budget, tenant, after, None)
+                });
                 match again {
                     Ok(wait) => {
                         counters.count(lease.tier, Tally::Retried);
-                        drop(lease.retry_after(wait));
+                        over(lease.retry_after(wait));
                     }
                     Err(give_up) => self.bury(lease, dead(why(give_up), code)).await,
                 }
@@ -200,12 +199,22 @@ impl Worker {
         }
     }
 
+    /// The attempts at a record, of which the first is counted when it is made.
+    fn attempts<T>(
+        &self,
+        task: &Task,
+        tenant: &TenantId,
+        change: impl FnOnce(&mut Attempts) -> T,
+    ) -> T {
+        task.with_attempts(|| self.retries.first(&self.budget, tenant), change)
+    }
+
     /// The tenant may not just now: all of it waits, and the record has lost no attempt.
     fn put_off(&self, lease: Leased, refusal: Refusal) {
         self.shared.counters.count(lease.tier, Tally::PutOff);
         let wait = refusal.wait().unwrap_or_else(|| doubled(PUT_OFF, lease.put_off()));
         self.shared.queue.hold(lease.tenant(), wait);
-        drop(lease.retry_after(wait));
+        over(lease.retry_after(wait));
     }
 }
 
@@ -224,6 +233,9 @@ impl Drop for Running {
         self.0.leave();
     }
 }
+
+/// A lease that was lost meanwhile is another's: the record is handled once more, which may always be.
+fn over(_: Result<(), LeaseLost>) {}
 
 const fn again(code: &'static str) -> Kind {
     Kind::Again { code, after: None }

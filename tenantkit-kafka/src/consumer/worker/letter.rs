@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{counters::Tally, queue::Leased, task::What},
-    Worker, doubled,
+    Worker, doubled, over,
 };
 use crate::dead_letter::Verdict;
 
@@ -22,7 +22,7 @@ impl Worker {
             biased;
             written = self.letters.write(&task.record, &verdict) => written,
             // It may be in its topic by now, and will be there again.
-            () = task.partition.cancelled() => return drop(lease.complete()),
+            () = task.partition.cancelled() => return over(lease.complete()),
         };
         match written {
             Ok(()) => {
@@ -33,7 +33,7 @@ impl Worker {
                 let tally = if verdict.is_parked { Tally::Parked } else { Tally::DeadLetter };
                 shared.counters.count(task.tier, tally);
                 task.partition.finish(task.record.offset);
-                drop(lease.dead_letter());
+                over(lease.dead_letter());
             }
             Err(error) => {
                 shared.counters.dead_letter(Some(error.0.to_string()));
@@ -44,7 +44,7 @@ impl Worker {
                     messaging.destination.name = task.record.place.topic.as_ref(),
                     "a dead letter cannot be written: its record waits"
                 );
-                drop(lease.retry_after(doubled(AGAIN, task.put_off())));
+                over(lease.retry_after(doubled(AGAIN, task.put_off())));
             }
         }
     }
