@@ -54,8 +54,8 @@ pub struct Header<'a> {
 /// How much of a record's headers is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// How many headers; [`Bounds::MOST`] at most. To tell names that go on behind a NUL, each name is looked
-    /// up among all headers.
+    /// How many headers; [`Bounds::MOST`] at most. That a name goes on behind a NUL is told of each of up to
+    /// 128 headers, and where there are more, of those that could be taken for ours.
     pub count: usize,
     /// How many bytes in names and values together.
     pub bytes: usize,
@@ -66,7 +66,7 @@ impl Bounds {
     pub const DEFAULT: Self = Self { count: 128, bytes: 64 * 1024 };
 
     /// The most headers that are ever read of one record.
-    pub const MOST: usize = 10_000;
+    pub const MOST: usize = 16_384;
 }
 
 impl Default for Bounds {

@@ -61,7 +61,10 @@ impl Judge {
                     Err(refusal) if is_of_now(refusal.code()) => {
                         Judged { lane, tier: None, what: What::Handle(proof) }
                     }
-                    Err(refusal) => Judged { lane, tier: None, what: What::Refuse(refusal) },
+                    Err(refusal) => {
+                        self.forget(&proof);
+                        Judged { lane, tier: None, what: What::Refuse(refusal) }
+                    }
                 }
             }
         }

@@ -45,7 +45,8 @@ impl Policy {
         match Headers::read(message, self.headers) {
             Ok(headers) => (headers, Ok(())),
             Err(error) => {
-                let wide = Bounds { count: Bounds::MOST, bytes: 1024 * 1024 };
+                // A dead letter adds a few of its own.
+                let wide = Bounds { count: Bounds::MOST - 16, bytes: 1024 * 1024 };
                 (Headers::read(message, wide).unwrap_or_default(), Err(error.reason()))
             }
         }

@@ -22,7 +22,7 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{Bounds, Headers, HeadersError};
+use super::{Bounds, Headers, HeadersError, is_reserved};
 
 pub(super) fn read(
     message: &mut BorrowedMessage<'_>,
@@ -42,8 +42,10 @@ pub(super) fn read(
         headers.push(name.to_bytes(), value);
         *shown.entry(name).or_default() += 1;
     }
+    // Each look-up goes through all headers. Where there are many, only those are looked up whose name counts.
+    let looks_up = |name: &CStr| count <= Bounds::DEFAULT.count || is_reserved(name.to_bytes());
     for (name, times) in shown {
-        if !list.has_whole(name, times) {
+        if looks_up(name) && !list.has_whole(name, times) {
             headers.mark_cut(name.to_bytes());
         }
     }

@@ -8,5 +8,4 @@ mod peers;
 mod raw;
 mod refused;
 mod replay;
-mod retries;
 mod world;

@@ -314,6 +314,21 @@ pub(crate) fn read(brokers: &str, topic: &str, count: usize) -> Vec<(Option<Dead
     records
 }
 
+/// How many records there are in a topic.
+pub(crate) fn ends(brokers: &str, topic: &str) -> i64 {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "reads")
+        .create()
+        .unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+    let partitions = metadata.topics()[0].partitions().iter();
+    partitions
+        .map(|partition| consumer.fetch_watermarks(topic, partition.id(), PATIENCE).unwrap())
+        .map(|(low, high)| high - low)
+        .sum()
+}
+
 pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) payload: Option<Vec<u8>>,
