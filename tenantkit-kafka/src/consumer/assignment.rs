@@ -85,17 +85,20 @@ impl Assignment {
             }
         }
         if list.count() > 0 && member.commit(&list, mode).is_err() {
-            self.not_committed(&list);
+            self.answered(&list, false);
         }
     }
 
-    fn not_committed(&self, list: &TopicPartitionList) {
-        self.0.counters.commit_failed();
+    fn answered(&self, list: &TopicPartitionList, is_committed: bool) {
+        if !is_committed {
+            self.0.counters.commit_failed();
+        }
         let owned = self.owned();
         for entry in list.elements() {
             let place = Place::new(entry.topic(), entry.partition());
-            if let Some(partition) = owned.partitions.get(&place) {
-                partition.not_committed();
+            let partition = owned.partitions.get(&place);
+            if let (Some(partition), Offset::Offset(offset)) = (partition, entry.offset()) {
+                partition.answered(offset, is_committed && entry.error().is_ok());
             }
         }
     }
@@ -182,9 +185,7 @@ impl ConsumerContext for Assignment {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        if result.is_err() {
-            self.not_committed(offsets);
-        }
+        self.answered(offsets, result.is_ok());
     }
 }
 

@@ -44,8 +44,10 @@ struct State {
     progress: Option<Progress>,
     /// Handlers that run.
     running: usize,
-    /// What was committed last.
+    /// What the brokers said is committed.
     committed: Option<Committed>,
+    /// What they were asked to commit since, and when.
+    asked: Option<(Committed, Instant)>,
     is_open: bool,
 }
 
@@ -60,9 +62,12 @@ pub(super) struct Committed {
 /// (`offset.metadata.max.bytes`).
 const METADATA: usize = 3_800;
 
+/// How long an answer to a commit is waited for.
+const UNANSWERED: Duration = Duration::from_secs(5);
+
 impl Partition {
     pub(super) fn new(place: Place, progress: Option<Progress>) -> Self {
-        let state = State { progress, running: 0, committed: None, is_open: true };
+        let state = State { progress, running: 0, committed: None, asked: None, is_open: true };
         Self {
             place,
             state: Mutex::new(state),
@@ -138,22 +143,28 @@ impl Partition {
         true
     }
 
-    /// What to commit, if it is another than the last time.
+    /// What to commit, if it is another than what is committed. What was asked for and not answered is asked for
+    /// again after a while: an answer can be lost with its connection.
     pub(super) fn to_commit(&self) -> Option<Committed> {
         let mut state = self.state();
         let progress = state.progress.as_ref()?;
         let next =
             Committed { offset: progress.watermark(), metadata: progress.metadata(METADATA) };
-        if state.committed.as_ref() == Some(&next) {
+        let is_asked =
+            |(asked, at): &(Committed, Instant)| *asked == next && at.elapsed() < UNANSWERED;
+        if state.committed.as_ref() == Some(&next) || state.asked.as_ref().is_some_and(is_asked) {
             return None;
         }
-        state.committed = Some(next.clone());
+        state.asked = Some((next.clone(), Instant::now()));
         Some(next)
     }
 
-    /// The last commit did not arrive: it is due again.
-    pub(super) fn not_committed(&self) {
-        self.state().committed = None;
+    /// The brokers answered to a commit of this offset.
+    pub(super) fn answered(&self, offset: i64, is_committed: bool) {
+        let mut state = self.state();
+        if let Some((asked, _)) = state.asked.take_if(|(asked, _)| asked.offset == offset) {
+            state.committed = is_committed.then_some(asked);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
