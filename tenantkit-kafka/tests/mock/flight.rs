@@ -128,7 +128,7 @@ async fn a_send_that_is_dropped_at_any_poll_is_sent_whole_or_not_at_all() {
 async fn a_failure_of_which_nobody_was_told_is_told_by_the_flush() {
     let world = World::new();
     let topic = world.topic();
-    let producer = world.builder().set("message.timeout.ms", "300").build().unwrap();
+    let producer = world.builder().set("message.timeout.ms", "1500").build().unwrap();
     let acme = world.test.context("acme");
     producer.send(&acme, Outgoing::to(&topic)).await.unwrap();
     world.cluster.broker_down(1).unwrap();
