@@ -103,11 +103,15 @@ mod tag;
 mod tenants;
 mod wheel;
 mod work;
+#[cfg(feature = "tokio")]
+mod workers;
 
 use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
 use tenantkit_core::{Clock, TierSet};
 
+#[cfg(feature = "tokio")]
+pub use self::workers::{FairWorkers, FairWorkersBuilder, Tally, Verdict};
 pub use self::{
     builder::Builder,
     handle::Handle,
@@ -169,6 +173,16 @@ impl<K: Hash + Eq + Clone, T> FairQueue<K, T> {
     pub fn tenant(&self, tenant: &K, class: impl Into<Class>) -> Result<Handle<K, T>, Refused> {
         let number = self.inner.with(|state| state.pin(tenant, class.into()))?;
         Ok(Handle::new(self.clone(), number))
+    }
+
+    /// Takes the item that is next out of the queue, if there is one that may be handed out now. It is charged
+    /// as it was estimated.
+    ///
+    /// It is not in flight after that, does not come back, and no cap counts it: for work that ends with being
+    /// handed out, or must not be done twice. All else is [leased](Self::try_pop).
+    #[must_use = "it is in the queue no more"]
+    pub fn try_give(&self) -> Option<(K, T)> {
+        self.inner.with_time(State::give)
     }
 
     /// Changes the share of a class while running. Who is in the queue goes on from where it is.

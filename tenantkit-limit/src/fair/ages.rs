@@ -27,7 +27,9 @@ impl Ages {
             self.first = self.span(since);
         }
         // One that comes back may be older than any.
-        while self.span(since) + (SPANS as u64) <= self.last() || self.span(since) >= self.first + (SPANS as u64) {
+        while self.span(since) + (SPANS as u64) <= self.last()
+            || self.span(since) >= self.first + (SPANS as u64)
+        {
             self.widen();
         }
         let span = self.span(since);

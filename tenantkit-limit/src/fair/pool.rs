@@ -90,9 +90,11 @@ impl<T: Default> Pool<T> {
 
     /// The numbers of all that may be there; those that are not are as `T::default()` is.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + use<T> {
-        let full: Vec<usize> = (0..self.pages.len()).filter(|page| !self.pages[*page].is_empty()).collect();
+        let full: Vec<usize> =
+            (0..self.pages.len()).filter(|page| !self.pages[*page].is_empty()).collect();
         #[expect(clippy::cast_possible_truncation, reason = "as many as `NIL` at most")]
-        full.into_iter().flat_map(|page| (0..PAGE).map(move |place| ((page << PAGE_BITS) | place) as u32))
+        full.into_iter()
+            .flat_map(|page| (0..PAGE).map(move |place| ((page << PAGE_BITS) | place) as u32))
     }
 
     fn add_page(&mut self) -> u32 {

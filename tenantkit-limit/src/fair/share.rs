@@ -43,12 +43,7 @@ impl Share {
     /// Of this weight. If no more is said, 100,000 items may wait, and what is in flight has no cap.
     #[must_use]
     pub const fn of(weight: Weight) -> Self {
-        Self {
-            weight,
-            max_waiting: 100_000,
-            max_in_flight: u32::MAX,
-            max_cost_in_flight: u64::MAX,
-        }
+        Self { weight, max_waiting: 100_000, max_in_flight: u32::MAX, max_cost_in_flight: u64::MAX }
     }
 
     /// How many items of a tenant may wait: those delayed, and those behind another of their key,

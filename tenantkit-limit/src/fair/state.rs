@@ -3,6 +3,7 @@
 mod due;
 mod line;
 mod place;
+mod serve;
 mod shares;
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
@@ -67,7 +68,7 @@ pub(super) struct LeaseId {
     number: u64,
 }
 
-/// What is handed out.
+/// What is leased.
 pub(super) struct Popped<K, T> {
     pub(super) id: LeaseId,
     pub(super) key: K,
@@ -160,52 +161,6 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         Ok(())
     }
 
-    /// Hands out the next item.
-    pub(super) fn pop(&mut self, now: Duration) -> Option<Popped<K, T>>
-    where
-        T: Clone,
-    {
-        self.pass(now);
-        self.meet(CHORES);
-        let (tenant, _) = self.wheel.front()?;
-        // Whoever is in the wheel has something ready. Foreign code first: it may panic.
-        let number = self.tenants.slots[tenant].ready.front()?;
-        let key = self.tenants.key(tenant)?.clone();
-        let item = self.items[number].value.clone()?;
-        self.wheel.pop();
-        let (cost, attempt, since) = self.lend(tenant, number);
-        self.forget_some(CHORES);
-        let waited = self.now.saturating_sub(Duration::from_nanos(since));
-        let id = LeaseId { item: number, number: self.leases };
-        Some(Popped { id, key, item, cost, attempt, waited })
-    }
-
-    /// Moves an item of a tenant that was just taken from the wheel in flight.
-    fn lend(&mut self, tenant: u32, number: u32) -> (u32, u32, u64) {
-        let slot = &mut self.tenants.slots[tenant];
-        self.items.unlink(&mut slot.ready, number);
-        self.items.push_back(&mut self.leased, number);
-        self.leases += 1;
-        let item = &mut self.items[number];
-        item.state = ItemState::Leased;
-        item.lease = self.leases;
-        item.due = self.now.saturating_add(self.terms.lease);
-        item.attempts = item.attempts.saturating_add(1);
-        let (cost, attempt, since, class) = (item.cost, item.attempts, item.since, item.class);
-        self.ages[usize::from(class)].remove(since);
-
-        slot.waiting -= 1;
-        slot.in_flight += 1;
-        slot.cost_in_flight += u64::from(cost);
-        self.waiting -= 1;
-        self.in_flight += 1;
-        self.virtual_time = self.virtual_time.max(slot.tag);
-        slot.tag += self.shares.rate(slot.terms).charge(cost);
-        self.highest = self.highest.max(slot.tag);
-        self.stay(tenant);
-        (cost, attempt, since)
-    }
-
     /// Ends a lease. Answers with the item, if it is out of the queue now.
     pub(super) fn end(
         &mut self,
@@ -239,6 +194,8 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
                 None
             }
             End::Again | End::Undone => {
+                let is_undone = matches!(end, End::Undone);
+                self.items[number].attempts -= u32::from(is_undone);
                 self.wait_again(tenant);
                 self.ages[usize::from(class)].insert(since);
                 self.items[number].state = ItemState::Ready;
@@ -265,7 +222,8 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     pub(super) fn take(&mut self, mut is_chosen: impl FnMut(&K, &T) -> bool) -> Vec<(K, T)> {
         let mut taken = Vec::new();
         for number in self.items.numbers() {
-            let Some(Item { value: Some(value), state, tenant, .. }) = self.items.get(number) else {
+            let Some(Item { value: Some(value), state, tenant, .. }) = self.items.get(number)
+            else {
                 continue;
             };
             let Some(key) = self.tenants.key(*tenant) else { continue };

@@ -15,7 +15,10 @@ const UNIT: u32 = 56;
 
 impl Tag {
     pub(super) const fn bucket(self, width: Width) -> u64 {
-        #[expect(clippy::cast_possible_truncation, reason = "what it ends with, it ends in 10^12 years")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "what it ends with, it ends in 10^12 years"
+        )]
         let bucket = (self.0 >> width.0) as u64;
         bucket
     }

@@ -7,12 +7,7 @@ use std::{
 
 use hashbrown::{HashTable, hash_table::Entry};
 
-use super::{
-    idle, items::Queue,
-    pool::Pool,
-    tag::Tag,
-    wheel,
-};
+use super::{idle, items::Queue, pool::Pool, tag::Tag, wheel};
 use crate::rate::Keyed;
 
 /// One tenant, in a line of the cache.

@@ -174,7 +174,7 @@ fn caps_on_items_and_on_cost_in_flight_are_never_exceeded() {
     c.complete().unwrap();
     let f = pop(&queue);
     assert!(queue.try_pop().is_none(), "three in flight");
-    drop((d.complete(), e.complete(), f.complete()));
+    [d, e, f].into_iter().for_each(|lease| lease.complete().unwrap());
     let dear = pop(&queue);
     assert_eq!(dear.cost(), 50, "alone it may");
     assert!(queue.try_pop().is_none());

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod bound;
 mod leases;
 mod waiting;
 mod weights;
+#[cfg(feature = "tokio")]
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 

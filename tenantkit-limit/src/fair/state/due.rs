@@ -1,11 +1,6 @@
 //! What comes with time: leases that end, delays that are over, debts that are forgiven.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    hash::Hash,
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BinaryHeap, hash::Hash, time::Duration};
 
 use super::{End, LeaseId, State, nanos};
 use crate::fair::{
