@@ -25,9 +25,9 @@ pub use listener::{Begun, Listener};
 use proofs::Proofs;
 
 use crate::{
-    AuditEvent, Clock, Door, Identity, Provenance, Reason, Refusal, TenantContext, TenantDirectory,
-    TenantId, TenantRecord, TenantStatus, Text, TierSet, TxnTokens, UnixTime, audit::Auditor,
-    source::IdentitySource,
+    AuditEvent, Clock, Door, Envelopes, Identity, Provenance, Reason, Refusal, Source, SourceSet,
+    TenantContext, TenantDirectory, TenantId, TenantRecord, TenantStatus, Text, TierSet, TxnTokens,
+    UnixTime, audit::Auditor, source::IdentitySource,
 };
 
 /// What an application builds once at start, from its keys and policies: the only thing that issues
@@ -63,6 +63,8 @@ struct Inner {
     /// The identity headers of all sources, and those that identity travels in elsewhere.
     headers: Vec<&'static str>,
     txn_tokens: Option<TxnTokens>,
+    envelopes: Option<Envelopes>,
+    trusts_plain_records: bool,
     capabilities: Vec<Capability>,
     transactions: Transactions,
     checks: Checks,
@@ -271,7 +273,28 @@ impl Authority {
         Ok(TenantContext::issue(self.clone(), identity, found, txn, provenance))
     }
 
-    fn audit_refusal(
+    /// Issues a context for what one source proved that no listener admits.
+    pub(crate) fn issue_alone(
+        &self,
+        identity: Identity,
+        source: Source,
+        now: UnixTime,
+    ) -> Result<TenantContext, Reason> {
+        let provenance = Provenance { established_by: source, agreed: SourceSet::EMPTY };
+        self.issue(Proofs::one(Arc::new(identity)), provenance, now)
+    }
+
+    /// Whether it has a key to seal records with ([`Authority::seal`]).
+    #[must_use]
+    pub fn can_seal(&self) -> bool {
+        self.0.envelopes.as_ref().is_some_and(Envelopes::is_signing)
+    }
+
+    pub(crate) fn envelopes(&self) -> Option<&Envelopes> {
+        self.0.envelopes.as_ref()
+    }
+
+    pub(crate) fn audit_refusal(
         &self,
         refusal: Refusal,
         tenant: Option<&TenantId>,

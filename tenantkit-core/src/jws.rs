@@ -23,7 +23,7 @@ pub use crypto::Algorithm;
 pub(crate) use crypto::{PrivateKey, PublicKey, random};
 pub(crate) use fault::Fault;
 
-use crate::{MAX_IDENTITY_HEADER_LEN, Reason};
+use crate::{MAX_IDENTITY_HEADER_LEN, Reason, SigningKey};
 
 /// Without padding, and without stray bits behind the last byte: one text for one value.
 pub(crate) const BASE64: GeneralPurpose = URL_SAFE_NO_PAD;
@@ -68,6 +68,11 @@ impl<'a> Compact<'a> {
         decode(self.claims, MAX_TOKEN_LEN)
     }
 
+    /// How long the signature is, in characters.
+    pub(crate) const fn signature_len(&self) -> usize {
+        self.signature.len()
+    }
+
     /// Checks the signature.
     pub(crate) fn verify(&self, key: &PublicKey) -> Result<(), Reason> {
         let signature = decode(self.signature, MAX_SIGNATURE_LEN)?;
@@ -77,6 +82,37 @@ impl<'a> Compact<'a> {
             Err(Reason::BadSignature)
         }
     }
+}
+
+/// Signs claims: a token of the type `typ`.
+pub(crate) fn sign(
+    key: &SigningKey,
+    typ: &'static str,
+    claims: &impl serde::Serialize,
+) -> Result<String, Reason> {
+    #[derive(serde::Serialize)]
+    struct Header<'a> {
+        alg: &'static str,
+        typ: &'static str,
+        kid: &'a str,
+    }
+    let public = key.verifying_key();
+    let header = Header { alg: public.algorithm().as_str(), typ, kid: public.terms().kid() };
+    let mut token = String::with_capacity(1024);
+    encode(&header, &mut token)?;
+    token.push('.');
+    encode(claims, &mut token)?;
+    let signature = key.private().sign(token.as_bytes()).map_err(|_| Reason::CannotMint)?;
+    token.push('.');
+    BASE64.encode_string(signature, &mut token);
+    Ok(token)
+}
+
+fn encode(part: &impl serde::Serialize, token: &mut String) -> Result<(), Reason> {
+    // Only strings and integers, which serde_json always writes.
+    let json = serde_json::to_vec(part).map_err(|_| Reason::CannotMint)?;
+    BASE64.encode_string(json, token);
+    Ok(())
 }
 
 fn decode(part: &str, max_len: usize) -> Result<Vec<u8>, Reason> {

@@ -220,12 +220,18 @@ reasons! {
     /// A token whose form is wrong.
     MalformedToken: Unverified => "malformed-token",
         "the token is malformed", "Get a new token from its issuer.";
+    /// A token that was cut short.
+    TruncatedToken: Unverified => "truncated-token",
+        "the token was cut short", "Look at what carried it, and get it whole.";
     /// A token of another type, or one with extensions that are not understood.
     WrongTokenType: Unverified => "wrong-token-type",
         "the token is of another type", "Present the type of token that this header is for.";
     /// A key that is not known, or not for this.
     UnknownKey: Unverified => "unknown-key",
         "the token's key is not known here", "Get a new token from its issuer.";
+    /// A key that was not good at the time that counts.
+    KeyOutsideWindow: Unverified => "key-outside-window",
+        "the token's key was not valid then", "Seal with a key that is valid.";
     /// A signature that does not hold.
     BadSignature: Unverified => "bad-signature",
         "the token's signature does not hold", "Get a new token from its issuer.";
@@ -241,6 +247,27 @@ reasons! {
     /// A claim that is required and missing or wrong.
     BadClaim: Unverified => "bad-claim",
         "the token lacks a required claim or has one that is wrong", "Get a new token from its issuer.";
+    /// The envelope of a record of another topic.
+    WrongTopic: Unverified => "wrong-topic",
+        "the envelope is that of another topic", "Produce the record through a tenant's door.";
+    /// The envelope of a record with another key.
+    WrongRecordKey: Unverified => "wrong-record-key",
+        "the envelope is that of another key", "Produce the record through a tenant's door.";
+    /// The envelope of a record with another payload.
+    WrongPayload: Unverified => "wrong-payload",
+        "the envelope is that of another payload", "Produce the record through a tenant's door.";
+    /// The envelope of a record that was there before.
+    DuplicateRecord: Unverified => "duplicate-record",
+        "the record was there before", "Produce it again through a tenant's door.";
+    /// Headers of a record that cannot be read as such.
+    UnreadableHeaders: Unverified => "unreadable-headers",
+        "the headers cannot be read", "Write the headers as the protocol says.";
+    /// More headers, or more bytes of them, than are looked at.
+    TooManyHeaders: Unverified => "too-many-headers",
+        "there are too many headers", "Send fewer and smaller headers.";
+    /// A record larger than is handled.
+    OversizeRecord: Unverified => "oversize-record",
+        "the record is too large", "Send smaller records.";
     /// Not valid yet: issued or starting in the future.
     NotYetValid: Unverified => "not-yet-valid",
         "the identity is not valid yet", "Check the clocks, or wait.";

@@ -12,6 +12,10 @@ pub enum Source {
     TxnToken,
     /// The `authorization: Bearer` header, from the outside world.
     Bearer,
+    /// The envelope of a record.
+    Envelope,
+    /// The plain `tenant_id` of a record of a topic that the consumer was told to believe.
+    PlainRecord,
     /// The `x-tenant-id` header of a gateway that the operator vouches for.
     GatewayHeader,
     /// One of the application's own, by its name.
@@ -27,6 +31,8 @@ impl Source {
         match self {
             Self::TxnToken => "txn-token",
             Self::Bearer => "bearer",
+            Self::Envelope => "envelope",
+            Self::PlainRecord => "plain-record",
             Self::GatewayHeader => "gateway-header",
             Self::Custom(name) | Self::Grant(name) => name,
         }

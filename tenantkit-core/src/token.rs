@@ -35,7 +35,7 @@ mod terms;
 
 use std::{sync::Arc, time::Duration};
 
-use self::{claims::Expected, signing::Signing};
+use self::claims::Expected;
 pub use self::{
     key::{SecretJwk, SigningKey, VerifyingKey},
     key_set::KeySet,
@@ -52,6 +52,7 @@ use crate::{
     },
 };
 pub(crate) use mint::Minted;
+pub(crate) use signing::Signing;
 
 const HEADER: &str = "txn-token";
 const TYP: &str = "txntoken+jwt";

@@ -24,6 +24,7 @@
 pub mod admission;
 pub mod breaker;
 pub mod concurrency;
+pub mod fair;
 pub mod limits;
 pub mod policy;
 pub mod quota;

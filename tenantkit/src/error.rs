@@ -10,6 +10,8 @@ mod database;
 mod limit;
 #[cfg(feature = "axum")]
 mod problem;
+#[cfg(feature = "kafka")]
+mod record;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod report;
 #[cfg(feature = "tonic")]
@@ -38,6 +40,10 @@ pub enum Error {
     #[cfg(feature = "sqlx")]
     #[error(transparent)]
     Database(tenantkit_sqlx::Error),
+    /// A record that was not sent, or may not have been.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Record(tenantkit_kafka::Error),
     /// A call that brought no answer.
     #[cfg(feature = "http")]
     #[error("a call brought no answer")]
@@ -56,6 +62,8 @@ impl Error {
             Self::Refused(refusal) => Some(*refusal),
             #[cfg(feature = "sqlx")]
             Self::Database(error) => error.refusal(),
+            #[cfg(feature = "kafka")]
+            Self::Record(error) => error.refusal(),
             #[cfg(feature = "http")]
             Self::Unreachable(_) => Some(Refusal::new(Reason::DependencyUnavailable, Door::Call)),
             #[cfg(feature = "tonic")]

@@ -2,7 +2,7 @@
 //!
 //! A [`TenantContext`] can only come from a verified source, and every door to a shared resource asks
 //! for one: an inbound request ([`TenantLayer`]), an outbound call ([`TenantClientLayer`]), a
-//! transaction ([`TenantPool`]), the key of a cache ([`TenantContext::key`]). Where it is missing,
+//! transaction ([`TenantPool`]), a record ([`TenantProducer`]), the key of a cache ([`TenantContext::key`]). Where it is missing,
 //! malformed, expired, forged or in disagreement, the door refuses. Nothing falls back to a default.
 //!
 //! This crate is the face of the family: one dependency, a feature for each part.
@@ -13,6 +13,7 @@
 //! | `axum` | [`TenantContext`] as an extractor, [`Error`] as an answer |
 //! | `tonic` | the layers on tonic servers and channels, [`Error`] as a status |
 //! | `sqlx` | [`TenantPool`] and what hangs on it |
+//! | `kafka` | [`TenantProducer`] and records that carry a signed tenant |
 //! | `limit` | [`limit`]: rate, concurrency and admission by tier and tenant, and their layers |
 //! | `limit-toml`, `limit-json` | the limits as a document |
 //! | `limit-redis` | rates of several processes together |
@@ -41,25 +42,29 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "http", feature = "limit", feature = "sqlx"))]
+#[cfg(any(feature = "http", feature = "kafka", feature = "limit", feature = "sqlx"))]
 mod error;
 #[cfg(feature = "limit")]
 pub mod limit;
 pub mod prelude;
 
-#[cfg(any(feature = "http", feature = "limit", feature = "sqlx"))]
+#[cfg(any(feature = "http", feature = "kafka", feature = "limit", feature = "sqlx"))]
 pub use error::Error;
 pub use tenantkit_core::*;
 #[cfg(feature = "http")]
 pub use tenantkit_grpc as grpc;
 #[cfg(feature = "http")]
 pub use tenantkit_grpc::{TenantClientLayer, TenantLayer};
+#[cfg(feature = "kafka")]
+pub use tenantkit_kafka as kafka;
+#[cfg(feature = "kafka")]
+pub use tenantkit_kafka::{Outgoing, TenantProducer};
 #[cfg(feature = "sqlx")]
 pub use tenantkit_sqlx as postgres;
 #[cfg(feature = "sqlx")]
 pub use tenantkit_sqlx::{TenantConn, TenantPool, TenantTx};
 
 /// The guide's code that is not ignored compiles and holds.
-#[cfg(all(doctest, feature = "axum", feature = "limit-toml"))]
+#[cfg(all(doctest, feature = "axum", feature = "kafka", feature = "limit-toml"))]
 #[doc = include_str!("../../docs/guide.md")]
 mod guide {}

@@ -11,6 +11,8 @@ pub use tenantkit_grpc::TenantRequestExt;
 pub use tenantkit_grpc::limit::LimitLayer;
 #[cfg(feature = "http")]
 pub use tenantkit_grpc::{TenantClientLayer, TenantLayer};
+#[cfg(feature = "kafka")]
+pub use tenantkit_kafka::{Outgoing, TenantProducer};
 #[cfg(feature = "limit")]
 pub use tenantkit_limit::{
     limits::Limits,
@@ -20,5 +22,5 @@ pub use tenantkit_limit::{
 #[cfg(feature = "sqlx")]
 pub use tenantkit_sqlx::{TenantConn, TenantPool, TenantTx};
 
-#[cfg(any(feature = "http", feature = "limit", feature = "sqlx"))]
+#[cfg(any(feature = "http", feature = "kafka", feature = "limit", feature = "sqlx"))]
 pub use crate::Error;

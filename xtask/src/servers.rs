@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use throwaway::{Error, Postgres, PostgresVersion, Redis, tools};
+use throwaway::{Error, Kafka, Postgres, PostgresVersion, Redis, tools};
 
 use crate::{Failure, step::say};
 
@@ -14,6 +14,7 @@ pub(crate) const K6: &str = "TENANTKIT_K6";
 pub(crate) struct Servers {
     postgres: Vec<Postgres>,
     redis: Option<Redis>,
+    kafka: Option<Kafka>,
     variables: Vec<(&'static str, OsString)>,
 }
 
@@ -39,8 +40,14 @@ impl Servers {
             prepared.variables.push((Redis::VARIABLE, redis.url().into()));
             prepared.redis = Some(redis);
         }
-        say("PgBouncer, foreign gRPC clients, a browser and k6 for the tests");
+        say(&format!("a Kafka for the tests, unless {} names one", Kafka::VARIABLE));
+        if let Some(kafka) = need(Kafka::VARIABLE, Kafka::from_env_or_start())? {
+            prepared.variables.push((Kafka::VARIABLE, kafka.brokers().into()));
+            prepared.kafka = Some(kafka);
+        }
+        say("PgBouncer, foreign gRPC and Kafka clients, a browser and k6 for the tests");
         need("PgBouncer", tools::apt("pgbouncer", "pgbouncer"))?;
+        need("kcat", tools::kcat())?;
         for (variable, tool) in [
             ("TENANTKIT_GRPCURL", tools::grpcurl()),
             ("TENANTKIT_PYTHON", tools::python()),

@@ -11,8 +11,8 @@ use super::{
     checks::{CheckBounds, Checks, half_the_cores},
 };
 use crate::{
-    Asserts, AuditSink, BearerPolicy, Clock, Jwks, Source, SourceSet, SystemClock, TenantDirectory,
-    TierSet, TxnTokens,
+    Asserts, AuditSink, BearerPolicy, Clock, Envelopes, Jwks, Source, SourceSet, SystemClock,
+    TenantDirectory, TierSet, TxnTokens,
     audit::{Auditor, Sampling},
     bearer::Bearers,
     inbound::{MAX_IDENTITY_HEADERS, is_alike},
@@ -41,11 +41,13 @@ pub struct AuthorityBuilder {
     bearer_cache: u64,
     bearer_failures: Option<u32>,
     txn_tokens: Option<TxnTokens>,
+    envelopes: Option<Envelopes>,
     sources: Vec<(Box<dyn IdentitySource>, Option<Asserts>)>,
     capabilities: Vec<Capability>,
     checks: CheckBounds,
     /// What `.dangerous()` was asked for, to be audited before the authority exists.
     pub(super) dangers: Vec<&'static str>,
+    pub(super) trusts_plain_records: bool,
 }
 
 /// Why an authority cannot be built.
@@ -110,10 +112,12 @@ impl AuthorityBuilder {
             bearer_cache: 8 * 1024 * 1024,
             bearer_failures: None,
             txn_tokens: None,
+            envelopes: None,
             sources: Vec::new(),
             capabilities: Vec::new(),
             checks: CheckBounds { at_once: half_the_cores(), waiting: 1024, first_lane: 16 },
             dangers: Vec::new(),
+            trusts_plain_records: false,
         }
     }
 
@@ -171,6 +175,12 @@ impl AuthorityBuilder {
     #[must_use]
     pub fn txn_tokens(self, tokens: TxnTokens) -> Self {
         Self { txn_tokens: Some(tokens), ..self }
+    }
+
+    /// Opens the envelopes of records, and seals where there is a signing key.
+    #[must_use]
+    pub fn envelopes(self, envelopes: Envelopes) -> Self {
+        Self { envelopes: Some(envelopes), ..self }
     }
 
     /// Registers a source that carries a proof, for the tenants that it may assert.
@@ -273,6 +283,8 @@ impl AuthorityBuilder {
             sources,
             headers,
             txn_tokens: self.txn_tokens,
+            envelopes: self.envelopes,
+            trusts_plain_records: self.trusts_plain_records,
             capabilities: self.capabilities,
             checks: Checks::new(self.checks),
             transactions: Transactions { prefix: random()?, next: AtomicU64::new(0) },
@@ -292,7 +304,8 @@ impl AuthorityBuilder {
             all.push((Box::new(bearers), Some(Asserts::Any)));
         }
         all.append(&mut self.sources);
-        if !all.iter().any(|(_, establishes)| establishes.is_some()) {
+        // A service that only consumes has no other source than its envelopes.
+        if self.envelopes.is_none() && !all.iter().any(|(_, establishes)| establishes.is_some()) {
             return Err(BuildError::NoSource);
         }
 

@@ -2,16 +2,19 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::AuthorityBuilder;
+use super::{Authority, AuthorityBuilder};
 use crate::{
-    Asserts, Claim, Identity, IdentitySource, Peer, Presented, Reason, Source, Subject, TenantId,
-    Text, UnixTime,
+    Asserts, Claim, Door, Identity, IdentitySource, Peer, Presented, Reason, Refusal, Source,
+    Subject, TenantContext, TenantId, Text, UnixTime,
 };
 
 const GATEWAY_HEADER: &str = "x-tenant-id";
 
 /// How long identity from a gateway header is good for: it stands for one request.
 const GATEWAY_LIFE: Duration = Duration::from_secs(300);
+
+/// How long identity from a plain record is good for: it stands for one attempt.
+const PLAIN_RECORD_LIFE: Duration = Duration::from_secs(120);
 
 /// What trusts more than a proof. Each call is audited when the authority is built.
 #[derive(Debug)]
@@ -33,6 +36,53 @@ impl DangerousBuilder {
             self.0.establish(GatewayHeader { peers: Arc::new(is_gateway) }, Asserts::Any);
         builder.dangers.push("trust-gateway-header");
         builder
+    }
+
+    /// Lets a consumer take a record's tenant from its plain `tenant_id` header, for topics and until times
+    /// that the consumer lists: [`Authority::believe`], [`Source::PlainRecord`].
+    ///
+    /// What it costs: whoever can write to such a topic is every tenant. It is for the time in which the
+    /// producers of a topic learn to seal.
+    #[must_use]
+    pub fn trust_plain_records(self) -> AuthorityBuilder {
+        let mut builder = self.0;
+        builder.trusts_plain_records = true;
+        builder.dangers.push("trust-plain-records");
+        builder
+    }
+}
+
+impl Authority {
+    /// Whether it was told to [trust plain records](DangerousBuilder::trust_plain_records).
+    #[must_use]
+    pub fn trusts_plain_records(&self) -> bool {
+        self.0.trusts_plain_records
+    }
+
+    /// Issues a context for one attempt at a record that only names its tenant, good for 120 s.
+    ///
+    /// # Errors
+    ///
+    /// [`Unverified`](crate::RefusalCode::Unverified) unless the authority was built to
+    /// [trust plain records](DangerousBuilder::trust_plain_records); else as the directory says. A refusal is
+    /// audited.
+    pub fn believe(&self, named: &TenantId) -> Result<TenantContext, Refusal> {
+        let now = self.now();
+        let (issuer, sub) = (Text::from_static("plain-record"), Text::from_static("anonymous"));
+        let expires = now.saturating_add(PLAIN_RECORD_LIFE);
+        let identity = Identity::new(*named, Subject::new(issuer, sub), expires);
+        let issued = match self.trusts_plain_records() {
+            true => self.issue_alone(identity, Source::PlainRecord, now),
+            false => Err(Reason::NotAdmitted),
+        };
+        issued.map_err(|reason| {
+            let refusal = Refusal::new(reason, Door::Consume);
+            self.audit_refusal(refusal, None, |mut event| {
+                event.source = Some(Source::PlainRecord);
+                event
+            });
+            refusal
+        })
     }
 }
 

@@ -28,8 +28,7 @@ const TAIL: usize = 24;
 /// garbage drives nothing out. Every hit is checked again: the time, the key's window, and whether
 /// the keys are still the same; the cache only stands for the signature. A token that has expired
 /// stays until others need the room, because to refuse it from here costs the least.
-#[derive(Clone)]
-pub(crate) struct VerifiedCache(Arc<Cache<Token, Verified, Bytes>>);
+pub(crate) struct VerifiedCache<V = Verified>(Arc<Cache<Token, V, Bytes>>);
 
 /// A token whose signature held.
 #[derive(Clone)]
@@ -69,23 +68,29 @@ impl KeyWindow {
     }
 }
 
-impl VerifiedCache {
+impl<V: Clone> VerifiedCache<V> {
     /// A cache of at most so many bytes.
     pub(crate) fn new(max_bytes: u64) -> Self {
         let items = usize::try_from(max_bytes / (OVERHEAD + 512)).unwrap_or(usize::MAX);
         Self(Arc::new(Cache::with_weighter(items, max_bytes, Bytes)))
     }
 
-    pub(crate) fn get(&self, token: &str) -> Option<Verified> {
+    pub(crate) fn get(&self, token: &str) -> Option<V> {
         self.0.get(&Presented(token))
     }
 
-    pub(crate) fn insert(&self, token: Arc<str>, verified: Verified) {
+    pub(crate) fn insert(&self, token: Arc<str>, verified: V) {
         self.0.insert(Token(token), verified);
     }
 }
 
-impl fmt::Debug for VerifiedCache {
+impl<V> Clone for VerifiedCache<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<V: Clone> fmt::Debug for VerifiedCache<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the tokens.
         f.debug_struct("VerifiedCache").field("bytes", &self.0.weight()).finish_non_exhaustive()
@@ -119,8 +124,8 @@ impl Equivalent<Token> for Presented<'_> {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Token, Verified> for Bytes {
-    fn weight(&self, token: &Token, _: &Verified) -> u64 {
+impl<V> Weighter<Token, V> for Bytes {
+    fn weight(&self, token: &Token, _: &V) -> u64 {
         token.0.len() as u64 + OVERHEAD
     }
 }

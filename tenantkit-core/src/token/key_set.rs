@@ -79,7 +79,7 @@ impl Keys {
     }
 
     /// The key that verifies what `signing` signs, on the same terms but for the time.
-    pub(super) fn verifying(&self, signing: &SigningKey) -> Option<&VerifyingKey> {
+    pub(crate) fn verifying(&self, signing: &SigningKey) -> Option<&VerifyingKey> {
         let public = signing.verifying_key();
         let same = self.get(public.terms().kid()).filter(|known| known.key == public.key)?;
         let (known, signing) = (same.terms(), public.terms());

@@ -2,21 +2,13 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
 use serde::Serialize;
 
 use super::{TYP, TxnTokens};
 use crate::{
     Door, Identity, Incarnation, Reason, Refusal, Subject, TenantContext, Text, Tier, UnixTime,
-    jws::BASE64,
+    jws::sign,
 };
-
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    typ: &'static str,
-    kid: &'a str,
-}
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -161,15 +153,7 @@ impl TxnTokens {
                 act: identity.actor.as_ref().map(Act::of),
             },
         };
-        let header =
-            Header { alg: key.verifying_key().algorithm().as_str(), typ: TYP, kid: terms.kid() };
-        let mut token = String::with_capacity(1024);
-        encode(&header, &mut token)?;
-        token.push('.');
-        encode(&claims, &mut token)?;
-        let signature = key.private().sign(token.as_bytes()).map_err(|_| Reason::CannotMint)?;
-        token.push('.');
-        BASE64.encode_string(signature, &mut token);
+        let token = sign(key, TYP, &claims)?;
         let generation = Generation(current.generation, keys.generation);
         Ok(Signed { token: token.into(), expires, generation })
     }
@@ -179,11 +163,4 @@ impl<'a> Act<'a> {
     fn of(actor: &'a Subject) -> Self {
         Self { iss: actor.issuer(), sub: actor.sub() }
     }
-}
-
-fn encode(part: &impl Serialize, token: &mut String) -> Result<(), Reason> {
-    // Only strings and integers, which serde_json always writes.
-    let json = serde_json::to_vec(part).map_err(|_| Reason::CannotMint)?;
-    BASE64.encode_string(json, token);
-    Ok(())
 }

@@ -14,31 +14,31 @@ use super::key::SigningKey;
 
 /// A key that is replaced while it is in use. A clone shares it.
 #[derive(Clone)]
-pub(super) struct Signing(Arc<Shared>);
+pub(crate) struct Signing(Arc<Shared>);
 
 struct Shared {
     current: ArcSwap<Current>,
     replaced: AtomicU64,
 }
 
-pub(super) struct Current {
-    pub(super) key: SigningKey,
+pub(crate) struct Current {
+    pub(crate) key: SigningKey,
     /// Another one for each key, so that what was signed with an earlier one is told apart.
-    pub(super) generation: u64,
+    pub(crate) generation: u64,
 }
 
 impl Signing {
-    pub(super) fn new(key: SigningKey) -> Self {
+    pub(crate) fn new(key: SigningKey) -> Self {
         let current = ArcSwap::from_pointee(Current { key, generation: 0 });
         Self(Arc::new(Shared { current, replaced: AtomicU64::new(0) }))
     }
 
-    pub(super) fn replace(&self, key: SigningKey) {
+    pub(crate) fn replace(&self, key: SigningKey) {
         let generation = self.0.replaced.fetch_add(1, Ordering::Relaxed) + 1;
         self.0.current.store(Arc::new(Current { key, generation }));
     }
 
-    pub(super) fn load(&self) -> Guard<Arc<Current>> {
+    pub(crate) fn load(&self) -> Guard<Arc<Current>> {
         self.0.current.load()
     }
 }

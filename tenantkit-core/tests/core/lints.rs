@@ -18,6 +18,7 @@ fn every_forbidden_method_says_what_to_use_instead() {
         "sqlx::Pool::acquire",
         "sqlx::Pool::begin",
         "rdkafka::producer::FutureProducer::send",
+        "rdkafka::producer::ThreadedProducer::send",
     ] {
         assert!(methods.iter().any(|method| path(method) == promised), "{promised}");
     }

@@ -5,5 +5,6 @@
 fn tenantless_code_does_not_compile() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/core/*.rs");
+    cases.compile_fail("tests/kafka/*.rs");
     cases.compile_fail("tests/sqlx/*.rs");
 }

@@ -121,6 +121,47 @@ pub fn python() -> Result<PathBuf, Error> {
     }
 }
 
+/// `kcat`, which reads and writes Kafka's records, headers included: Debian's.
+///
+/// # Errors
+///
+/// As [`apt`].
+pub fn kcat() -> Result<PathBuf, Error> {
+    apt("kcat", "kcat")
+}
+
+/// A Java that runs single source files: the one on `PATH`, or Debian's.
+///
+/// # Errors
+///
+/// As [`apt`].
+pub fn java() -> Result<PathBuf, Error> {
+    // Without a compiler it would run no source.
+    apt("default-jdk-headless", "javac")?;
+    apt("default-jdk-headless", "java")
+}
+
+/// A folder with the jars of Apache Kafka, its broker and its clients, fetched with Maven:
+/// `java -cp 'FOLDER/*' File.java` runs a client.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is no Maven and it cannot be installed, [`Error::Failed`] when the
+/// jars could not be had.
+pub fn kafka_jars() -> Result<PathBuf, Error> {
+    let folder = cache("kafka-4.1.1", |folder| {
+        apt("maven", "mvn")?;
+        say("fetching Apache Kafka 4.1.1 with Maven");
+        let pom = folder.join("pom.xml");
+        fs::write(&pom, include_str!("kafka/pom.xml")).map_err(Error::io("write a pom.xml"))?;
+        run(Command::new("mvn")
+            .current_dir(folder)
+            .args(["--batch-mode", "--quiet", "dependency:copy-dependencies"])
+            .arg("-DoutputDirectory=jars"))
+    })?;
+    Ok(folder.join("jars"))
+}
+
 /// The program that `go install` makes of `package@version`.
 ///
 /// # Errors

@@ -1,0 +1,242 @@
+//! What each user sees first.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tenantkit_core::TenantStatus;
+use tenantkit_kafka::{Failure, Outgoing};
+
+use crate::world::{Running, Seen, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_record_is_handled_once_in_its_tenants_scope_and_in_order() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["acme", "globex"], 500, 7).await;
+    let seen = Seen::default();
+    let running = Running::noting(world.consumer(&topic, &dead), &seen);
+    seen.wait_for(1000).await;
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    assert_eq!(seen.len(), 1000);
+    seen.in_order();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fifth_of_poison_becomes_dead_letters_and_holds_up_nothing_else() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    let tenants = ["acme", "globex", "tenant-1", "tenant-2"];
+    world.produce(&topic, &tenants, 250, 10).await;
+    let seen = Seen::default();
+    let noting = seen.clone();
+    // One of five keys never succeeds, and fails in one of three ways.
+    let running = Running::start(world.consumer(&topic, &dead), move |tenant, record| {
+        let seen = noting.clone();
+        async move {
+            let number: u32 =
+                std::str::from_utf8(record.payload().unwrap()).unwrap().parse().unwrap();
+            match (number % 5, number % 3) {
+                (0, 0) => Err(Failure::permanent("not-a-document")),
+                (0, 1) => Err(std::io::Error::other("no such index").into()),
+                (0, _) => panic!("a mistake in the handler"),
+                _ => {
+                    seen.note(&tenant, &record);
+                    Ok(())
+                }
+            }
+        }
+    });
+    seen.wait_for(800).await;
+    let letters = world.dead_letters(&dead, 200).await;
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    let stats = running.handle.stats();
+    running.shut_down().await;
+
+    assert_eq!(seen.len(), 800);
+    seen.in_order();
+    let places: HashSet<_> =
+        letters.iter().map(|letter| (letter.partition, letter.offset)).collect();
+    assert_eq!(places.len(), 200, "each is there once");
+    for letter in &letters {
+        assert_eq!(letter.topic, topic);
+        assert!(letter.tenant.is_some() && letter.attempts > 0 && letter.timestamp.is_some());
+        let known = ["not-a-document", "handler-failed", "handler-panicked"];
+        assert!(known.contains(&letter.reason.as_str()), "{letter:?}");
+    }
+    let of = |tier| stats.tiers[&Some(tier)];
+    assert_eq!(of("gold").handled, 200);
+    assert_eq!(of("gold").dead_letters, 50);
+    assert_eq!(of("bronze").dead_letters, 50);
+    assert_eq!(of("silver").dead_letters, 100);
+    assert_eq!(stats.tiers[&None].handled, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_succeeds_later_holds_back_its_key_only() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["acme"], 40, 4).await;
+    let seen = Seen::default();
+    let noting = seen.clone();
+    let running = Running::start(world.consumer(&topic, &dead), move |tenant, record| {
+        let seen = noting.clone();
+        async move {
+            if record.key() == Some(b"0") && record.payload() == Some(b"0") && record.attempt() < 3
+            {
+                // Everything else of the partition goes on meanwhile.
+                if record.attempt() == 2 {
+                    seen.wait_for(30).await;
+                }
+                return Err(Failure::again_after("not-yet", Duration::from_millis(50)));
+            }
+            seen.note(&tenant, &record);
+            Ok(())
+        }
+    });
+    seen.wait_for(40).await;
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    seen.in_order();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_suspended_tenant_has_is_parked_and_others_go_on() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    let parking = format!("{topic}.parked");
+    world.make_topic(&parking, 1).await;
+    world.produce(&topic, &["acme", "globex"], 20, 3).await;
+    world.test.change("globex", |record| record.status(TenantStatus::Suspended));
+    let seen = Seen::default();
+    let running = Running::noting(world.consumer(&topic, &dead).parking(&parking), &seen);
+    seen.wait_for(20).await;
+    let parked = world.dead_letters(&parking, 20).await;
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    assert!(seen.all().iter().all(|handled| handled.tenant == "acme"));
+    for letter in parked {
+        assert_eq!(
+            (letter.code.as_str(), letter.reason.as_str()),
+            ("suspended", "tenant-suspended")
+        );
+        assert_eq!(letter.tenant, Some("globex".parse().unwrap()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_is_moved_waits_and_loses_no_attempt() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["acme", "globex"], 20, 3).await;
+    world.test.change("globex", |record| record.status(TenantStatus::Moving));
+    let seen = Seen::default();
+    let running = Running::noting(world.consumer(&topic, &dead), &seen);
+    seen.wait_for(20).await;
+    running.until("it is put off", |handle| handle.stats().tiers[&None].put_off > 0).await;
+    assert_eq!(seen.len(), 20);
+    world.test.change("globex", |record| record.status(TenantStatus::Active));
+    seen.wait_for(40).await;
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    seen.in_order();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_of_one_tenant_and_a_poisoned_one_is_taken_apart() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["acme", "globex"], 200, 50).await;
+    let (seen, largest) = (Seen::default(), Arc::new(Mutex::new(0)));
+    let consumer = world.consumer(&topic, &dead).build().unwrap();
+    let handle = consumer.handle();
+    let (noting, most) = (seen.clone(), Arc::clone(&largest));
+    let running = tokio::spawn(consumer.run_batches(16, move |tenant, records| {
+        let (seen, most) = (noting.clone(), Arc::clone(&most));
+        async move {
+            {
+                let mut most = most.lock().unwrap();
+                *most = records.len().max(*most);
+            }
+            if records.iter().any(|record| record.payload() == Some(b"33")) {
+                return Err(Failure::permanent("not-a-document"));
+            }
+            records.iter().for_each(|record| seen.note(&tenant, record));
+            Ok(())
+        }
+    }));
+    seen.wait_for(398).await;
+    assert_eq!(world.dead_letters(&dead, 2).await.len(), 2);
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    handle.shutdown();
+    running.await.unwrap().unwrap();
+    assert_eq!(seen.len(), 398);
+    seen.in_order();
+    assert!((2..=16).contains(&*largest.lock().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_finds_no_room_is_left_behind_and_come_back_for() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    // So little room that one tenant fills its part of it many times over.
+    world.produce(&topic, &["acme"], 3000, 11).await;
+    world.produce(&topic, &["globex"], 50, 5).await;
+    let seen = Seen::default();
+    let noting = seen.clone();
+    let consumer =
+        world.consumer(&topic, &dead).max_record_bytes(100_000).memory(400_000, 200).concurrency(8);
+    let running = Running::start(consumer, move |tenant, record| {
+        let seen = noting.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            seen.note(&tenant, &record);
+            Ok(())
+        }
+    });
+    running.until("somebody is left behind", |handle| handle.stats().left_behind > 0).await;
+    let mut most = (0, 0);
+    while seen.len() < 3050 {
+        let stats = running.handle.stats();
+        most = (stats.records.max(most.0), stats.bytes.max(most.1));
+        assert!(stats.records <= 200 && stats.bytes <= 400_000, "{stats:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    assert_eq!(seen.len(), 3050);
+    seen.in_order();
+    assert!(most.0 > 50, "the room was used: {most:?}");
+    let last_light = seen.all().iter().rposition(|handled| handled.tenant == "globex").unwrap();
+    assert!(
+        last_light < 1500,
+        "globex lay behind 3,000 of acme, and was handled after {last_light}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tombstone_of_a_compacted_topic_is_handled_with_the_tenant_in_its_key() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    let producer = tenantkit_kafka::TenantProducer::builder(world.authority())
+        .set("bootstrap.servers", &world.brokers)
+        .compacted(&topic)
+        .build()
+        .unwrap();
+    producer.send(&world.test.context("acme"), Outgoing::to(&topic).key(b"7")).await.unwrap();
+    let seen = Seen::default();
+    let group = format!("{topic}.group");
+    let consumer = tenantkit_kafka::TenantConsumer::builder(world.authority())
+        .set("bootstrap.servers", &world.brokers)
+        .group(&group)
+        .compacted(&topic)
+        .dead_letters(&dead);
+    let running = Running::noting(consumer, &seen);
+    seen.wait_for(1).await;
+    world.lag_is_over(&group, &topic).await;
+    running.shut_down().await;
+    assert_eq!(seen.all()[0].key, "acme:7");
+}

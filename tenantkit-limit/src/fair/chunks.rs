@@ -1,0 +1,124 @@
+//! [`Chunks`]: lists of numbers in chunks of a cache line, with removal from the middle.
+//!
+//! A list of tenants that is read from the front brings thirteen at a time into the cache. Every chunk
+//! of a list has something in it, so that memory is bounded by what is listed.
+
+use super::pool::{NIL, Pool};
+
+const ROOM: usize = 13;
+
+#[repr(align(64))]
+#[derive(Default)]
+struct Chunk {
+    entries: [u32; ROOM],
+    next: u32,
+    prev: u32,
+    /// Entries are from here ...
+    first: u8,
+    /// ... to before here.
+    end: u8,
+}
+
+/// A list. Its chunks are those of one [`Chunks`].
+#[derive(Clone, Copy)]
+pub(super) struct List {
+    head: u32,
+    tail: u32,
+}
+
+/// Where an entry is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    chunk: u32,
+    at: u8,
+}
+
+pub(super) struct Chunks {
+    chunks: Pool<Chunk>,
+}
+
+impl List {
+    pub(super) const EMPTY: Self = Self { head: NIL, tail: NIL };
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.head == NIL
+    }
+}
+
+impl Chunks {
+    pub(super) const fn new() -> Self {
+        Self { chunks: Pool::new() }
+    }
+
+    pub(super) fn push(&mut self, list: &mut List, entry: u32) -> Place {
+        if list.tail == NIL || usize::from(self.chunks[list.tail].end) == ROOM {
+            self.append(list);
+        }
+        let chunk = &mut self.chunks[list.tail];
+        let at = chunk.end;
+        chunk.entries[usize::from(at)] = entry;
+        chunk.end += 1;
+        Place { chunk: list.tail, at }
+    }
+
+    /// The first entry of a list, and the one that is likely to come after it.
+    pub(super) fn front(&self, list: List) -> Option<(u32, Option<u32>)> {
+        if list.head == NIL {
+            return None;
+        }
+        let chunk = &self.chunks[list.head];
+        let (first, next) = (usize::from(chunk.first), usize::from(chunk.first) + 1);
+        let next = (next < usize::from(chunk.end)).then(|| chunk.entries[next]);
+        Some((chunk.entries[first], next))
+    }
+
+    /// Takes the first entry out.
+    pub(super) fn pop(&mut self, list: &mut List) -> Option<u32> {
+        if list.head == NIL {
+            return None;
+        }
+        let number = list.head;
+        let chunk = &mut self.chunks[number];
+        let entry = chunk.entries[usize::from(chunk.first)];
+        chunk.first += 1;
+        if chunk.first == chunk.end {
+            self.unlink(list, number);
+        }
+        Some(entry)
+    }
+
+    /// Takes an entry out of the middle. Answers which other has now the place that it had.
+    pub(super) fn remove(&mut self, list: &mut List, place: Place) -> Option<u32> {
+        let chunk = &mut self.chunks[place.chunk];
+        chunk.end -= 1;
+        let moved = chunk.entries[usize::from(chunk.end)];
+        chunk.entries[usize::from(place.at)] = moved;
+        let is_other = place.at != chunk.end;
+        if chunk.first == chunk.end {
+            self.unlink(list, place.chunk);
+        }
+        is_other.then_some(moved)
+    }
+
+    fn append(&mut self, list: &mut List) {
+        let chunk = Chunk { next: NIL, prev: list.tail, ..Chunk::default() };
+        let number = self.chunks.insert(chunk);
+        match list.tail {
+            NIL => list.head = number,
+            tail => self.chunks[tail].next = number,
+        }
+        list.tail = number;
+    }
+
+    fn unlink(&mut self, list: &mut List, number: u32) {
+        let Chunk { next, prev, .. } = self.chunks.remove(number);
+        match prev {
+            NIL => list.head = next,
+            prev => self.chunks[prev].next = next,
+        }
+        match next {
+            NIL => list.tail = prev,
+            next => self.chunks[next].prev = prev,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! [`Items`]: what is in the queue, each in one list at a time.
+
+use std::time::Duration;
+
+use super::pool::{NIL, Pool};
+
+pub(super) struct Item<T> {
+    /// It stays here until it is completed or dead; who holds a lease has a clone.
+    pub(super) value: Option<T>,
+    pub(super) key: Option<u64>,
+    /// Since when it waits, in nanoseconds.
+    pub(super) since: u64,
+    /// When its lease or its delay ends.
+    pub(super) due: Duration,
+    /// The number of its lease, or of the last one.
+    pub(super) lease: u64,
+    pub(super) cost: u32,
+    pub(super) tenant: u32,
+    pub(super) attempts: u32,
+    pub(super) class: u8,
+    pub(super) state: ItemState,
+    pub(super) next: u32,
+    pub(super) prev: u32,
+}
+
+/// Where an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum ItemState {
+    #[default]
+    None,
+    /// It could be handed out.
+    Ready,
+    /// It is behind another of its key.
+    Behind,
+    /// It waits for a time.
+    Delayed,
+    /// Somebody works on it.
+    Leased,
+}
+
+impl<T> Default for Item<T> {
+    fn default() -> Self {
+        Self {
+            value: None,
+            key: None,
+            since: 0,
+            due: Duration::ZERO,
+            lease: 0,
+            cost: 0,
+            tenant: NIL,
+            attempts: 0,
+            class: 0,
+            state: ItemState::None,
+            next: NIL,
+            prev: NIL,
+        }
+    }
+}
+
+/// A list of items, in both directions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Queue {
+    head: u32,
+    tail: u32,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { head: NIL, tail: NIL }
+    }
+}
+
+impl Queue {
+    pub(super) fn front(self) -> Option<u32> {
+        (self.head != NIL).then_some(self.head)
+    }
+}
+
+pub(super) type Items<T> = Pool<Item<T>>;
+
+impl<T> Items<T> {
+    pub(super) fn push_back(&mut self, queue: &mut Queue, item: u32) {
+        self[item].prev = queue.tail;
+        self[item].next = NIL;
+        match queue.tail {
+            NIL => queue.head = item,
+            tail => self[tail].next = item,
+        }
+        queue.tail = item;
+    }
+
+    pub(super) fn push_front(&mut self, queue: &mut Queue, item: u32) {
+        self[item].next = queue.head;
+        self[item].prev = NIL;
+        match queue.head {
+            NIL => queue.tail = item,
+            head => self[head].prev = item,
+        }
+        queue.head = item;
+    }
+
+    pub(super) fn unlink(&mut self, queue: &mut Queue, item: u32) {
+        let Item { next, prev, .. } = self[item];
+        match prev {
+            NIL => queue.head = next,
+            prev => self[prev].next = next,
+        }
+        match next {
+            NIL => queue.tail = prev,
+            next => self[next].prev = prev,
+        }
+    }
+}

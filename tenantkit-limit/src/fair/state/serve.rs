@@ -1,0 +1,77 @@
+//! Handing out what is next.
+
+use std::{hash::Hash, time::Duration};
+
+use super::{CHORES, LeaseId, Popped, State};
+use crate::fair::items::ItemState;
+
+impl<K: Hash + Eq + Clone, T> State<K, T> {
+    /// Leases the next item.
+    pub(crate) fn pop(&mut self, now: Duration) -> Option<Popped<K, T>>
+    where
+        T: Clone,
+    {
+        let (tenant, number) = self.front(now)?;
+        // Foreign code first: it may panic.
+        let key = self.tenants.key(tenant)?.clone();
+        let item = self.items[number].value.clone()?;
+        let (cost, since) = self.serve(tenant, number);
+
+        self.leases += 1;
+        let leased = &mut self.items[number];
+        leased.state = ItemState::Leased;
+        leased.lease = self.leases;
+        leased.due = self.now.saturating_add(self.terms.lease);
+        leased.attempts = leased.attempts.saturating_add(1);
+        let attempt = leased.attempts;
+        self.items.push_back(&mut self.leased, number);
+        let slot = &mut self.tenants.slots[tenant];
+        slot.in_flight += 1;
+        slot.cost_in_flight += u64::from(cost);
+        self.in_flight += 1;
+
+        self.stay(tenant);
+        self.forget_some(CHORES);
+        let waited = self.now.saturating_sub(Duration::from_nanos(since));
+        let id = LeaseId { item: number, number: self.leases };
+        Some(Popped { id, key, item, cost, attempt, waited })
+    }
+
+    /// Gives the next item away.
+    pub(crate) fn give(&mut self, now: Duration) -> Option<(K, T)> {
+        let (tenant, number) = self.front(now)?;
+        let key = self.tenants.key(tenant)?.clone();
+        self.serve(tenant, number);
+        let item = self.items.remove(number);
+        self.stay(tenant);
+        self.next_of_key(tenant, item.key);
+        self.place(tenant);
+        self.forget_some(CHORES);
+        self.calm();
+        Some((key, item.value?))
+    }
+
+    /// The next tenant and its next item, which are there: who is in the wheel has something ready.
+    fn front(&mut self, now: Duration) -> Option<(u32, u32)> {
+        self.pass(now);
+        self.meet(CHORES);
+        let (tenant, _) = self.wheel.front()?;
+        Some((tenant, self.tenants.slots[tenant].ready.front()?))
+    }
+
+    /// Takes the tenant that is next from the wheel and an item from its ready ones, and charges it.
+    fn serve(&mut self, tenant: u32, number: u32) -> (u32, u64) {
+        self.wheel.pop();
+        let slot = &mut self.tenants.slots[tenant];
+        self.items.unlink(&mut slot.ready, number);
+        let item = &self.items[number];
+        let (cost, since) = (item.cost, item.since);
+        self.ages[usize::from(item.class)].remove(since);
+        slot.waiting -= 1;
+        self.waiting -= 1;
+        self.virtual_time = self.virtual_time.max(slot.tag);
+        slot.tag += self.shares.rate(slot.terms).charge(cost);
+        self.highest = self.highest.max(slot.tag);
+        (cost, since)
+    }
+}
