@@ -1,17 +1,17 @@
 //! [`Items`]: what is in the queue, each in one list at a time.
 
-use std::time::Duration;
+use std::num::NonZeroU64;
 
-use super::pool::{NIL, Pool};
+use super::pool::{NIL, Pool, Pooled};
 
 pub(super) struct Item<T> {
     /// It stays here until it is completed or dead; who holds a lease has a clone.
     pub(super) value: Option<T>,
-    pub(super) key: Option<u64>,
+    pub(super) key: Option<NonZeroU64>,
     /// Since when it waits, in nanoseconds.
     pub(super) since: u64,
-    /// When its lease or its delay ends.
-    pub(super) due: Duration,
+    /// When its lease or its delay ends, in nanoseconds.
+    pub(super) due: u64,
     /// The number of its lease, or of the last one.
     pub(super) lease: u64,
     pub(super) cost: u32,
@@ -44,7 +44,7 @@ impl<T> Default for Item<T> {
             value: None,
             key: None,
             since: 0,
-            due: Duration::ZERO,
+            due: 0,
             lease: 0,
             cost: 0,
             tenant: NIL,
@@ -54,6 +54,12 @@ impl<T> Default for Item<T> {
             next: NIL,
             prev: NIL,
         }
+    }
+}
+
+impl<T> Pooled for Item<T> {
+    fn link(&mut self) -> &mut u32 {
+        &mut self.next
     }
 }
 
