@@ -86,8 +86,9 @@ pub(super) type Items<T> = Pool<Item<T>>;
 
 impl<T> Items<T> {
     pub(super) fn push_back(&mut self, queue: &mut Queue, item: u32) {
-        self[item].prev = queue.tail;
-        self[item].next = NIL;
+        let there = &mut self[item];
+        there.prev = queue.tail;
+        there.next = NIL;
         match queue.tail {
             NIL => queue.head = item,
             tail => self[tail].next = item,
@@ -105,12 +106,18 @@ impl<T> Items<T> {
         queue.head = item;
     }
 
+    /// What the first one has before it is not looked at, and so is not kept: taking the first out does not touch
+    /// the second.
     pub(super) fn unlink(&mut self, queue: &mut Queue, item: u32) {
         let Item { next, prev, .. } = self[item];
-        match prev {
-            NIL => queue.head = next,
-            prev => self[prev].next = next,
+        if queue.head == item {
+            queue.head = next;
+            if next == NIL {
+                queue.tail = NIL;
+            }
+            return;
         }
+        self[prev].next = next;
         match next {
             NIL => queue.tail = prev,
             next => self[next].prev = prev,

@@ -1,6 +1,6 @@
 //! [`Pool`]: values by number, in pages that never move and are freed when they are empty.
 //!
-//! Each page is as large as all before it. So there are few, and it grows without copying: a newcomer never
+//! Each page is twice as large as the one before it. So there are few, and it grows without copying: a newcomer never
 //! waits for a million others to be moved. What is free of a page is a list through the free places
 //! themselves, and the lowest page that has room is filled first, so that the large ones become empty.
 
@@ -116,7 +116,7 @@ impl<T: Pooled> Pool<T> {
 
     fn add_page(&mut self) {
         // Four thousand million values do not fit into the memory of a machine.
-        assert!(self.pages.len() < 24, "a pool has its bound");
+        assert!(self.pages.len() < 23, "a pool has its bound");
         self.open |= 1 << self.pages.len();
         self.pages.push(Page::new());
     }
@@ -135,15 +135,17 @@ fn count<T>(values: &[T]) -> u32 {
 
 /// A page's first number, and how many it has.
 const fn bounds(page: u32) -> (u32, u32) {
-    if page == 0 { (0, 1 << FIRST) } else { (1 << (FIRST + page - 1), 1 << (FIRST + page - 1)) }
+    let size = 1 << (FIRST + page);
+    (size - (1 << FIRST), size)
 }
 
+/// A number's page, and its place there. With the size of the first page added to it, the highest bit of a number
+/// is its page's size.
 #[inline]
 const fn split(number: u32) -> (usize, usize) {
-    // The highest bit above those of the first page names the page.
-    let page = u32::BITS - (number >> FIRST).leading_zeros();
-    let first = if page == 0 { 0 } else { 1 << (FIRST + page - 1) };
-    (page as usize, (number - first) as usize)
+    let shifted = number.wrapping_add(1 << FIRST);
+    let highest = u32::BITS - 1 - (shifted | 1).leading_zeros();
+    (highest.wrapping_sub(FIRST) as usize, (shifted ^ (1 << highest)) as usize)
 }
 
 impl<T> Index<u32> for Pool<T> {

@@ -17,7 +17,7 @@ use super::{
     items::{Item, ItemState, Items, Queue},
     pool::Pool,
     tag::{Tag, Width},
-    tenants::Tenants,
+    tenants::{Stand, Tenants},
     wheel::Wheel,
 };
 use crate::rate::Keyed;
@@ -142,22 +142,31 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         };
         self.pass(now);
         let Work { item, cost, key } = work;
+        let since = nanos(self.now);
         let slot = &mut self.tenants.slots[tenant];
         slot.waiting += 1;
-        let class = slot.class;
         self.waiting += 1;
-        let since = nanos(self.now);
-        self.ages[usize::from(class)].insert(since);
+        self.ages[usize::from(slot.class)].insert(since);
         let number = self.items.insert(Item {
             value: Some(item),
             key,
             since,
             cost: cost.get(),
             tenant,
-            class,
+            class: slot.class,
+            state: ItemState::Ready,
             ..Item::default()
         });
-        self.line_up(number);
+        if key.is_none() {
+            self.items.push_back(&mut slot.ready, number);
+            // One more changes nothing for a tenant whose turn will come.
+            if let Stand::Wheel(_) = slot.stand {
+                return Ok(());
+            }
+            self.place(tenant);
+        } else {
+            self.line_up(number);
+        }
         self.forget_some(CHORES);
         Ok(())
     }

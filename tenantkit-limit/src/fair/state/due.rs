@@ -49,7 +49,14 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     /// Ends leases and delays whose time has come.
+    #[inline]
     pub(super) fn meet(&mut self, most: usize) {
+        if self.leased.front().is_some() || !self.timers.0.is_empty() {
+            self.meet_some(most);
+        }
+    }
+
+    fn meet_some(&mut self, most: usize) {
         for _ in 0..most {
             let Some(number) = self.leased.front() else { break };
             let Item { due, lease, .. } = self.items[number];
