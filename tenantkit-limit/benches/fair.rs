@@ -60,9 +60,7 @@ trait Contender {
 }
 
 fn cost(at: usize) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "below 16")]
-    let cost = (scramble(at as u64) % 16) as u32 + 1;
-    cost
+    (scramble(at as u64) % 16) as u32 + 1
 }
 
 /// Each number another, in no order: ids are not told by their order.

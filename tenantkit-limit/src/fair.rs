@@ -145,7 +145,6 @@ struct Inner<K, T> {
 
 impl<K: Hash + Eq + Clone, T> FairQueue<K, T> {
     /// A queue whose tenants are of these tiers.
-    #[must_use]
     pub fn builder(tiers: TierSet) -> Builder<K, T> {
         Builder::new(tiers)
     }
@@ -307,7 +306,9 @@ impl<K: Hash + Eq + Clone, T> Inner<K, T> {
         let result = change(&mut state);
         let wakes = state.wakes();
         drop(state);
-        wakes.wake();
+        if let Some(wakes) = wakes {
+            wakes.wake();
+        }
         result
     }
 

@@ -6,7 +6,6 @@ use tenantkit_core::{Clock, TierSet};
 
 use super::{
     Class, FairQueue, Inner, InvalidFairQueue, Share, Weight,
-    pool::NIL,
     state::{Shares, State, Terms},
     sync::Mutex,
     tag::Width,
@@ -101,8 +100,8 @@ impl<K: Hash + Eq + Clone, T> Builder<K, T> {
             if bound == 0 {
                 return Err(InvalidFairQueue::Zero(name));
             }
-            // Twice as many fit: what is in flight is counted apart.
-            if bound >= (NIL / 2) as usize {
+            // As many chunks can be numbered, of which no tenant needs more than one.
+            if bound >= 1 << 28 {
                 return Err(InvalidFairQueue::TooMany(name));
             }
         }

@@ -3,7 +3,7 @@
 //! A list of tenants that is read from the front brings thirteen at a time into the cache. Every chunk
 //! of a list has something in it, so that memory is bounded by what is listed.
 
-use super::pool::{NIL, Pool};
+use super::pool::{NIL, Pool, Pooled};
 
 const ROOM: usize = 13;
 
@@ -19,6 +19,12 @@ struct Chunk {
     end: u8,
 }
 
+impl Pooled for Chunk {
+    fn link(&mut self) -> &mut u32 {
+        &mut self.next
+    }
+}
+
 /// A list. Its chunks are those of one [`Chunks`].
 #[derive(Clone, Copy)]
 pub(super) struct List {
@@ -26,11 +32,19 @@ pub(super) struct List {
     tail: u32,
 }
 
-/// Where an entry is.
+/// Where an entry is: the number of its chunk, and in four bits its place there.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Place {
-    chunk: u32,
-    at: u8,
+pub(super) struct Place(u32);
+
+impl Place {
+    /// There are fewer chunks than can be numbered in what is left of 32 bits, by the bound on tenants.
+    const fn new(chunk: u32, at: u8) -> Self {
+        Self(chunk << 4 | at as u32)
+    }
+
+    const fn split(self) -> (u32, u8) {
+        (self.0 >> 4, (self.0 & 15) as u8)
+    }
 }
 
 pub(super) struct Chunks {
@@ -58,18 +72,18 @@ impl Chunks {
         let at = chunk.end;
         chunk.entries[usize::from(at)] = entry;
         chunk.end += 1;
-        Place { chunk: list.tail, at }
+        Place::new(list.tail, at)
     }
 
-    /// The first entry of a list, and the one that is likely to come after it.
-    pub(super) fn front(&self, list: List) -> Option<(u32, Option<u32>)> {
+    /// The first entry of a list, and the two that are likely to come after it: those of its chunk.
+    pub(super) fn front(&self, list: List) -> Option<(u32, [Option<u32>; 2])> {
         if list.head == NIL {
             return None;
         }
         let chunk = &self.chunks[list.head];
-        let (first, next) = (usize::from(chunk.first), usize::from(chunk.first) + 1);
-        let next = (next < usize::from(chunk.end)).then(|| chunk.entries[next]);
-        Some((chunk.entries[first], next))
+        let first = usize::from(chunk.first);
+        let listed = &chunk.entries[first..usize::from(chunk.end)];
+        Some((*listed.first()?, [listed.get(1).copied(), listed.get(2).copied()]))
     }
 
     /// Takes the first entry out.
@@ -89,13 +103,14 @@ impl Chunks {
 
     /// Takes an entry out of the middle. Answers which other has now the place that it had.
     pub(super) fn remove(&mut self, list: &mut List, place: Place) -> Option<u32> {
-        let chunk = &mut self.chunks[place.chunk];
+        let (number, at) = place.split();
+        let chunk = &mut self.chunks[number];
         chunk.end -= 1;
         let moved = chunk.entries[usize::from(chunk.end)];
-        chunk.entries[usize::from(place.at)] = moved;
-        let is_other = place.at != chunk.end;
+        chunk.entries[usize::from(at)] = moved;
+        let is_other = at != chunk.end;
         if chunk.first == chunk.end {
-            self.unlink(list, place.chunk);
+            self.unlink(list, number);
         }
         is_other.then_some(moved)
     }

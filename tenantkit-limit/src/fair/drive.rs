@@ -46,6 +46,8 @@ fn asleep<K: Hash + Eq + Clone, T>(
     let is_earlier = state.is_due_before(until);
     drop(state);
     drop(old);
-    wakes.wake();
+    if let Some(wakes) = wakes {
+        wakes.wake();
+    }
     is_earlier
 }

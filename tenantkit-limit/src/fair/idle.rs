@@ -31,10 +31,12 @@ impl Idle {
     }
 
     /// One whose tag is further away than the ring reaches is looked at earlier, and comes again.
-    pub(super) fn insert(&mut self, bucket: u64, tenant: u32) -> Spot {
+    pub(super) fn insert(&mut self, now: u64, bucket: u64, tenant: u32) -> Spot {
+        if self.len == 0 {
+            self.next = self.next.max(now);
+        }
         let bucket = bucket.clamp(self.next, self.next + BUCKETS - 1);
         self.len += 1;
-        #[expect(clippy::cast_possible_truncation, reason = "below BUCKETS")]
         let at = (bucket % BUCKETS) as u16;
         Spot { place: self.ring.push(&mut self.chunks, bucket, tenant), at }
     }
@@ -47,10 +49,6 @@ impl Idle {
 
     /// One whose bucket is before this one, taken out.
     pub(super) fn pop_before(&mut self, now: u64) -> Option<u32> {
-        if self.len == 0 {
-            self.next = self.next.max(now);
-            return None;
-        }
         let found = self.ring.first_from(self.next)?;
         self.next = self.next.max(found.min(now));
         if found >= now {

@@ -1,17 +1,17 @@
 //! [`Items`]: what is in the queue, each in one list at a time.
 
-use std::time::Duration;
+use std::num::NonZeroU64;
 
-use super::pool::{NIL, Pool};
+use super::pool::{NIL, Pool, Pooled};
 
 pub(super) struct Item<T> {
     /// It stays here until it is completed or dead; who holds a lease has a clone.
     pub(super) value: Option<T>,
-    pub(super) key: Option<u64>,
+    pub(super) key: Option<NonZeroU64>,
     /// Since when it waits, in nanoseconds.
     pub(super) since: u64,
-    /// When its lease or its delay ends.
-    pub(super) due: Duration,
+    /// When its lease or its delay ends, in nanoseconds.
+    pub(super) due: u64,
     /// The number of its lease, or of the last one.
     pub(super) lease: u64,
     pub(super) cost: u32,
@@ -44,7 +44,7 @@ impl<T> Default for Item<T> {
             value: None,
             key: None,
             since: 0,
-            due: Duration::ZERO,
+            due: 0,
             lease: 0,
             cost: 0,
             tenant: NIL,
@@ -54,6 +54,12 @@ impl<T> Default for Item<T> {
             next: NIL,
             prev: NIL,
         }
+    }
+}
+
+impl<T> Pooled for Item<T> {
+    fn link(&mut self) -> &mut u32 {
+        &mut self.next
     }
 }
 
@@ -80,8 +86,9 @@ pub(super) type Items<T> = Pool<Item<T>>;
 
 impl<T> Items<T> {
     pub(super) fn push_back(&mut self, queue: &mut Queue, item: u32) {
-        self[item].prev = queue.tail;
-        self[item].next = NIL;
+        let there = &mut self[item];
+        there.prev = queue.tail;
+        there.next = NIL;
         match queue.tail {
             NIL => queue.head = item,
             tail => self[tail].next = item,
@@ -99,12 +106,18 @@ impl<T> Items<T> {
         queue.head = item;
     }
 
+    /// What the first one has before it is not looked at, and so is not kept: taking the first out does not touch
+    /// the second.
     pub(super) fn unlink(&mut self, queue: &mut Queue, item: u32) {
         let Item { next, prev, .. } = self[item];
-        match prev {
-            NIL => queue.head = next,
-            prev => self[prev].next = next,
+        if queue.head == item {
+            queue.head = next;
+            if next == NIL {
+                queue.tail = NIL;
+            }
+            return;
         }
+        self[prev].next = next;
         match next {
             NIL => queue.tail = prev,
             next => self[next].prev = prev,

@@ -95,7 +95,7 @@ pub enum InvalidFairQueue {
     #[error("a share is given for a tier that is not in the set")]
     UnknownTier,
     /// More than the queue could number.
-    #[error("{0} must be below four thousand million")]
+    #[error("{0} must be below 268,435,456")]
     TooMany(&'static str),
 }
 

@@ -77,7 +77,6 @@ impl Ring {
 
 /// Its list, and its bit in the map.
 const fn split(bucket: u64) -> (usize, usize, u64) {
-    #[expect(clippy::cast_possible_truncation, reason = "below BUCKETS")]
     let at = (bucket % BUCKETS) as usize;
     (at, at / 64, 1 << (at % 64))
 }

@@ -6,7 +6,7 @@ mod place;
 mod serve;
 mod shares;
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{collections::HashMap, hash::Hash, num::NonZeroU64, time::Duration};
 
 pub(super) use self::shares::Shares;
 use self::{due::Timers, line::Line};
@@ -17,7 +17,7 @@ use super::{
     items::{Item, ItemState, Items, Queue},
     pool::Pool,
     tag::{Tag, Width},
-    tenants::Tenants,
+    tenants::{Stand, Tenants},
     wheel::Wheel,
 };
 use crate::rate::Keyed;
@@ -29,7 +29,7 @@ pub(super) struct State<K, T> {
     idle: Idle,
     /// What waits behind another of its key, by tenant and key. One that is empty says that there is one
     /// of the key which is not behind another.
-    behind: HashMap<(u32, u64), Queue, Keyed>,
+    behind: HashMap<(u32, NonZeroU64), Queue, Keyed>,
     /// What is in flight, the lease that ends first in front: all leases are of one length.
     leased: Queue,
     timers: Timers,
@@ -94,6 +94,7 @@ pub(super) enum End {
 }
 
 /// Which tenant is spoken of.
+#[derive(Clone, Copy)]
 pub(super) enum Who<'k, K> {
     Key(&'k K, Class),
     Number(u32),
@@ -141,22 +142,31 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         };
         self.pass(now);
         let Work { item, cost, key } = work;
+        let since = nanos(self.now);
         let slot = &mut self.tenants.slots[tenant];
         slot.waiting += 1;
-        let class = slot.class;
         self.waiting += 1;
-        let since = nanos(self.now);
-        self.ages[usize::from(class)].insert(since);
+        self.ages[usize::from(slot.class)].insert(since);
         let number = self.items.insert(Item {
             value: Some(item),
             key,
             since,
             cost: cost.get(),
             tenant,
-            class,
+            class: slot.class,
+            state: ItemState::Ready,
             ..Item::default()
         });
-        self.line_up(number);
+        if key.is_none() {
+            self.items.push_back(&mut slot.ready, number);
+            // One more changes nothing for a tenant whose turn will come.
+            if let Stand::Wheel(_) = slot.stand {
+                return Ok(());
+            }
+            self.place(tenant);
+        } else {
+            self.line_up(number);
+        }
         self.forget_some(CHORES);
         Ok(())
     }
@@ -214,7 +224,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let number = self.held(id)?;
         self.items.unlink(&mut self.leased, number);
         self.items.push_back(&mut self.leased, number);
-        self.items[number].due = self.now.saturating_add(self.terms.lease);
+        self.items[number].due = nanos(self.now.saturating_add(self.terms.lease));
         Ok(())
     }
 
@@ -301,7 +311,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     /// One of a key is out of the queue: the next may go.
-    fn next_of_key(&mut self, tenant: u32, key: Option<u64>) {
+    fn next_of_key(&mut self, tenant: u32, key: Option<NonZeroU64>) {
         let Some(key) = key else { return };
         let Some(behind) = self.behind.get_mut(&(tenant, key)) else { return };
         let Some(next) = behind.front() else {
@@ -368,5 +378,5 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
 }
 
 fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }

@@ -7,7 +7,13 @@ use std::{
 
 use hashbrown::{HashTable, hash_table::Entry};
 
-use super::{idle, items::Queue, pool::Pool, tag::Tag, wheel};
+use super::{
+    idle,
+    items::Queue,
+    pool::{Pool, Pooled},
+    tag::Tag,
+    wheel,
+};
 use crate::rate::Keyed;
 
 /// One tenant, in a line of the cache.
@@ -43,16 +49,37 @@ pub(super) enum Stand {
     Idle(idle::Spot),
 }
 
-/// What is seldom looked at.
+const _: () = assert!(size_of::<Tenant>() == 64, "a tenant is a line of the cache");
+
+impl Pooled for Tenant {
+    fn link(&mut self) -> &mut u32 {
+        &mut self.pins
+    }
+}
+
+/// Who a tenant is, and what is seldom looked at.
 struct Name<K> {
-    key: K,
+    key: Option<K>,
     hash: u64,
     held_until: Duration,
+    link: u32,
+}
+
+impl<K> Default for Name<K> {
+    fn default() -> Self {
+        Self { key: None, hash: 0, held_until: Duration::ZERO, link: 0 }
+    }
+}
+
+impl<K> Pooled for Name<K> {
+    fn link(&mut self) -> &mut u32 {
+        &mut self.link
+    }
 }
 
 pub(super) struct Tenants<K> {
     pub(super) slots: Pool<Tenant>,
-    names: Pool<Option<Name<K>>>,
+    names: Pool<Name<K>>,
     index: HashTable<u32>,
     hasher: Keyed,
 }
@@ -73,17 +100,15 @@ impl<K: Hash + Eq + Clone> Tenants<K> {
 
     pub(super) fn find(&self, key: &K) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |number| self.is(*number, hash, key)).copied()
+        self.index.find(hash, |number| self.names[*number].is(hash, key)).copied()
     }
 
     /// The tenant's number, which it gets if there may be one more.
     pub(super) fn find_or_insert(&mut self, key: &K, most: usize) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
         let Self { slots, names, index, .. } = self;
-        let is = |number: &u32| {
-            names[*number].as_ref().is_some_and(|name| name.hash == hash && name.key == *key)
-        };
-        let rehash = |number: &u32| names[*number].as_ref().map_or(0, |name| name.hash);
+        let is = |number: &u32| names[*number].is(hash, key);
+        let rehash = |number: &u32| names[*number].hash;
         let entry = match index.entry(hash, is, rehash) {
             Entry::Occupied(found) => return Some(*found.get()),
             Entry::Vacant(entry) => entry,
@@ -91,44 +116,43 @@ impl<K: Hash + Eq + Clone> Tenants<K> {
         if slots.len() >= most {
             return None;
         }
-        let name = Name { key: key.clone(), hash, held_until: Duration::ZERO };
+        let name = Name { key: Some(key.clone()), hash, ..Name::default() };
         let number = slots.insert(Tenant::default());
         entry.insert(number);
         // The two pools give and take the same numbers in the same order.
-        let named = names.insert(Some(name));
+        let named = names.insert(name);
         debug_assert_eq!(named, number, "a tenant and its name have one number");
         Some(number)
     }
 
     pub(super) fn remove(&mut self, number: u32) {
         self.slots.remove(number);
-        let Some(name) = self.names.remove(number) else { return };
+        let name = self.names.remove(number);
         if let Ok(entry) = self.index.find_entry(name.hash, |other| *other == number) {
             entry.remove();
         }
         if self.index.len() < self.index.capacity() / 8 {
             let names = &self.names;
-            let rehash = |number: &u32| names[*number].as_ref().map_or(0, |name| name.hash);
-            self.index.shrink_to(self.index.len() * 2, rehash);
+            self.index.shrink_to(self.index.len() * 2, |number| names[*number].hash);
         }
     }
 
     /// The key of one that is there.
     pub(super) fn key(&self, number: u32) -> Option<&K> {
-        self.names.get(number)?.as_ref().map(|name| &name.key)
+        self.names.get(number)?.key.as_ref()
     }
 
     pub(super) fn held_until(&self, number: u32) -> Duration {
-        self.names[number].as_ref().map_or(Duration::ZERO, |name| name.held_until)
+        self.names[number].held_until
     }
 
     pub(super) fn hold(&mut self, number: u32, until: Duration) {
-        if let Some(name) = &mut self.names[number] {
-            name.held_until = until;
-        }
+        self.names[number].held_until = until;
     }
+}
 
-    fn is(&self, number: u32, hash: u64, key: &K) -> bool {
-        self.names[number].as_ref().is_some_and(|name| name.hash == hash && name.key == *key)
+impl<K: Eq> Name<K> {
+    fn is(&self, hash: u64, key: &K) -> bool {
+        self.hash == hash && self.key.as_ref() == Some(key)
     }
 }

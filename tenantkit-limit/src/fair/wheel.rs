@@ -19,6 +19,16 @@ pub(super) struct Wheel {
     now: u64,
 }
 
+/// Who is served next.
+#[derive(Clone, Copy)]
+pub(super) struct Front {
+    pub(super) tenant: u32,
+    /// Who is likely to be served after that.
+    pub(super) after: [Option<u32>; 2],
+    bucket: u64,
+    is_far: bool,
+}
+
 /// Where a tenant stands in the wheel.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Spot {
@@ -65,17 +75,16 @@ impl Wheel {
     }
 
     /// Who is served next, without taking it out, and who is likely to be after it.
-    pub(super) fn front(&self) -> Option<(u32, Option<u32>)> {
-        let list = match self.first()? {
-            (bucket, false) => self.near.list(bucket),
-            (_, true) => *self.far.first_key_value()?.1,
-        };
-        self.chunks.front(list)
+    pub(super) fn front(&self) -> Option<Front> {
+        let (bucket, is_far) = self.first()?;
+        let list = if is_far { *self.far.first_key_value()?.1 } else { self.near.list(bucket) };
+        let (tenant, after) = self.chunks.front(list)?;
+        Some(Front { tenant, after, bucket, is_far })
     }
 
     /// Takes out who is served next. The virtual time is then in its bucket.
-    pub(super) fn pop(&mut self) -> Option<u32> {
-        let (bucket, is_far) = self.first()?;
+    pub(super) fn pop(&mut self, front: &Front) -> Option<u32> {
+        let Front { bucket, is_far, .. } = *front;
         self.now = bucket;
         if !is_far {
             return self.near.pop(&mut self.chunks, bucket);

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{BuildHasher, Hash},
+    num::NonZeroU64,
     sync::LazyLock,
 };
 
@@ -12,7 +13,7 @@ use crate::{quota::Cost, rate::Keyed};
 pub struct Work<T> {
     pub(super) item: T,
     pub(super) cost: Cost,
-    pub(super) key: Option<u64>,
+    pub(super) key: Option<NonZeroU64>,
 }
 
 impl<T> Work<T> {
@@ -35,7 +36,9 @@ impl<T> Work<T> {
     #[must_use]
     pub fn in_order_of<Q: Hash + ?Sized>(self, key: &Q) -> Self {
         static HASHER: LazyLock<Keyed> = LazyLock::new(Keyed::default);
-        Self { key: Some(HASHER.hash_one(key)), ..self }
+        // Zero is taken for one: they share a hash, as others do.
+        let hash = HASHER.hash_one(key).max(1);
+        Self { key: NonZeroU64::new(hash), ..self }
     }
 
     /// The item.

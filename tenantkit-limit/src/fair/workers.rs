@@ -131,7 +131,6 @@ struct Counters {
 
 impl<J: Clone + Send + Sync + 'static> FairWorkers<J> {
     /// Workers for the tenants of an authority.
-    #[must_use]
     pub fn builder(authority: &Authority) -> FairWorkersBuilder<J> {
         FairWorkersBuilder::new(authority)
     }

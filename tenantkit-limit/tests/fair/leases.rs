@@ -163,7 +163,7 @@ fn caps_on_items_and_on_cost_in_flight_are_never_exceeded() {
     }
     push(&queue, 2, 99, 1);
     let (a, b) = (pop(&queue), pop(&queue));
-    let other = [*a.tenant(), *b.tenant()].iter().any(|tenant| *tenant == 2);
+    let other = [*a.tenant(), *b.tenant()].contains(&2);
     assert!(other);
     let c = pop(&queue);
     assert!(queue.try_pop().is_none(), "4 + 4 + 4 is above 10");

@@ -41,7 +41,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
 
     /// When there is something to do next.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        let lease = self.leased.front().map(|number| self.items[number].due);
+        let lease = self.leased.front().map(|it| Duration::from_nanos(self.items[it].due));
         let timer = self.timers.0.peek().map(|Reverse((due, _))| *due);
         let is_calm = self.waiting == 0 && self.in_flight == 0 && self.idle.len() > 0;
         let calm = is_calm.then(|| self.calm_since.saturating_add(self.terms.forgive_after));
@@ -49,11 +49,18 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     /// Ends leases and delays whose time has come.
+    #[inline]
     pub(super) fn meet(&mut self, most: usize) {
+        if self.leased.front().is_some() || !self.timers.0.is_empty() {
+            self.meet_some(most);
+        }
+    }
+
+    fn meet_some(&mut self, most: usize) {
         for _ in 0..most {
             let Some(number) = self.leased.front() else { break };
             let Item { due, lease, .. } = self.items[number];
-            if due > self.now {
+            if due > nanos(self.now) {
                 break;
             }
             let id = LeaseId { item: number, number: lease };
@@ -81,7 +88,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let due = self.now.saturating_add(delay);
         let item = &mut self.items[number];
         item.state = ItemState::Delayed;
-        item.due = due;
+        item.due = nanos(due);
         self.timers.0.push(Reverse((due, Timer::Item(number))));
     }
 
@@ -104,7 +111,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     fn end_delay(&mut self, number: u32, due: Duration) {
-        let is_it = |item: &Item<T>| item.state == ItemState::Delayed && item.due == due;
+        let is_it = |item: &Item<T>| item.state == ItemState::Delayed && item.due == nanos(due);
         if !self.items.get(number).is_some_and(is_it) {
             return;
         }

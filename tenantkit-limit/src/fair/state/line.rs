@@ -20,23 +20,30 @@ pub(super) struct Line {
 pub(crate) struct Wakes {
     one: Option<Waker>,
     driver: Option<Waker>,
-    all: BTreeMap<u64, Waker>,
+    all: Vec<Waker>,
 }
 
 impl Wakes {
     pub(crate) fn wake(self) {
         let Self { one, driver, all } = self;
-        one.into_iter().chain(driver).chain(all.into_values()).for_each(Waker::wake);
+        one.into_iter().chain(driver).chain(all).for_each(Waker::wake);
     }
 }
 
 impl<K: Hash + Eq + Clone, T> State<K, T> {
     /// Whom the change that was just made concerns.
-    pub(crate) fn wakes(&mut self) -> Wakes {
+    #[inline]
+    pub(crate) fn wakes(&mut self) -> Option<Wakes> {
+        // Mostly nobody waits or sleeps.
+        let is_quiet = self.line.waiting.is_empty() && self.line.driver.is_none();
+        if is_quiet { None } else { Some(self.wakes_of_some()) }
+    }
+
+    fn wakes_of_some(&mut self) -> Wakes {
         let mut wakes = Wakes::default();
         if !self.line.waiting.is_empty() {
             if self.is_over() {
-                wakes.all = std::mem::take(&mut self.line.waiting);
+                wakes.all = std::mem::take(&mut self.line.waiting).into_values().collect();
             } else if !self.wheel.is_empty() {
                 wakes.one = self.line.waiting.pop_first().map(|(_, waker)| waker);
             }

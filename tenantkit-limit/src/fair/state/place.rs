@@ -28,6 +28,8 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         self.tenants.slots[number].stand = Stand::Apart;
         if self.is_eligible(number) {
             self.enter(number);
+        } else {
+            self.rest(number);
         }
     }
 
@@ -66,6 +68,9 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
 
     /// Forgets some of those that have nothing, now that the virtual time has passed their tags.
     pub(super) fn forget_some(&mut self, most: usize) {
+        if self.idle.len() == 0 {
+            return;
+        }
         for _ in 0..most {
             let Some(number) = self.idle.pop_before(self.wheel.now()) else { return };
             self.tenants.slots[number].stand = Stand::Apart;
@@ -74,17 +79,20 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     fn is_eligible(&self, number: u32) -> bool {
-        let Tenant { ready, in_flight, cost_in_flight, terms, is_held, .. } =
-            &self.tenants.slots[number];
-        let Some(next) = ready.front() else { return false };
-        let share = self.shares.of(*terms);
-        if *is_held || *in_flight >= share.max_in_flight {
+        let slot = &self.tenants.slots[number];
+        let Some(next) = slot.ready.front() else { return false };
+        if slot.is_held {
             return false;
         }
-        *in_flight == 0
-            || share.max_cost_in_flight == u64::MAX
-            || cost_in_flight.saturating_add(u64::from(self.items[next].cost))
-                <= share.max_cost_in_flight
+        let share = self.shares.of(slot.terms);
+        if slot.in_flight == 0 {
+            return share.max_in_flight > 0;
+        }
+        let fits = || {
+            let cost = slot.cost_in_flight.saturating_add(u64::from(self.items[next].cost));
+            cost <= share.max_cost_in_flight
+        };
+        slot.in_flight < share.max_in_flight && (share.max_cost_in_flight == u64::MAX || fits())
     }
 
     fn enter(&mut self, number: u32) {
@@ -104,7 +112,8 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
             }
             let bucket = tag.bucket(self.terms.width);
             self.leave(number);
-            self.tenants.slots[number].stand = Stand::Idle(self.idle.insert(bucket, number));
+            self.tenants.slots[number].stand =
+                Stand::Idle(self.idle.insert(self.wheel.now(), bucket, number));
             return;
         }
         self.leave(number);

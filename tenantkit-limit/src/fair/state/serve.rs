@@ -1,9 +1,9 @@
 //! Handing out what is next.
 
-use std::{hash::Hash, time::Duration};
+use std::{hash::Hash, hint::black_box, time::Duration};
 
-use super::{CHORES, LeaseId, Popped, State};
-use crate::fair::items::ItemState;
+use super::{CHORES, LeaseId, Popped, State, nanos};
+use crate::fair::{items::ItemState, wheel::Front};
 
 impl<K: Hash + Eq + Clone, T> State<K, T> {
     /// Leases the next item.
@@ -11,17 +11,18 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     where
         T: Clone,
     {
-        let (tenant, number) = self.front(now)?;
+        let (front, number) = self.front(now)?;
+        let tenant = front.tenant;
         // Foreign code first: it may panic.
         let key = self.tenants.key(tenant)?.clone();
         let item = self.items[number].value.clone()?;
-        let (cost, since) = self.serve(tenant, number);
+        let (cost, since) = self.serve(&front, number);
 
         self.leases += 1;
         let leased = &mut self.items[number];
         leased.state = ItemState::Leased;
         leased.lease = self.leases;
-        leased.due = self.now.saturating_add(self.terms.lease);
+        leased.due = nanos(self.now.saturating_add(self.terms.lease));
         leased.attempts = leased.attempts.saturating_add(1);
         let attempt = leased.attempts;
         self.items.push_back(&mut self.leased, number);
@@ -39,30 +40,46 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
 
     /// Gives the next item away.
     pub(crate) fn give(&mut self, now: Duration) -> Option<(K, T)> {
-        let (tenant, number) = self.front(now)?;
+        let (front, number) = self.front(now)?;
+        let tenant = front.tenant;
         let key = self.tenants.key(tenant)?.clone();
-        self.serve(tenant, number);
+        self.serve(&front, number);
         let item = self.items.remove(number);
         self.stay(tenant);
         self.next_of_key(tenant, item.key);
-        self.place(tenant);
         self.forget_some(CHORES);
         self.calm();
         Some((key, item.value?))
     }
 
     /// The next tenant and its next item, which are there: who is in the wheel has something ready.
-    fn front(&mut self, now: Duration) -> Option<(u32, u32)> {
+    fn front(&mut self, now: Duration) -> Option<(Front, u32)> {
         self.pass(now);
         self.meet(CHORES);
-        let (tenant, _) = self.wheel.front()?;
-        Some((tenant, self.tenants.slots[tenant].ready.front()?))
+        let front = self.wheel.front()?;
+        Some((front, self.tenants.slots[front.tenant].ready.front()?))
+    }
+
+    /// Reads what the next two pops will need, so that the cache waits for all of it at once and not for each
+    /// thing when its turn comes: of the second its place, of the first, whose place was read the last time, its
+    /// name and item.
+    fn look_ahead(&self, front: &Front) {
+        let [first, second] = front.after;
+        if let Some(second) = second {
+            black_box(self.tenants.slots[second].ready.front());
+        }
+        if let Some(first) = first {
+            black_box(self.tenants.key(first).is_some());
+            let item = self.tenants.slots[first].ready.front();
+            black_box(item.map(|item| self.items[item].cost));
+        }
     }
 
     /// Takes the tenant that is next from the wheel and an item from its ready ones, and charges it.
-    fn serve(&mut self, tenant: u32, number: u32) -> (u32, u64) {
-        self.wheel.pop();
-        let slot = &mut self.tenants.slots[tenant];
+    fn serve(&mut self, front: &Front, number: u32) -> (u32, u64) {
+        self.look_ahead(front);
+        self.wheel.pop(front);
+        let slot = &mut self.tenants.slots[front.tenant];
         self.items.unlink(&mut slot.ready, number);
         let item = &self.items[number];
         let (cost, since) = (item.cost, item.since);
