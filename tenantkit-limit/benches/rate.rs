@@ -100,7 +100,7 @@ trait Contender<K>: Sync {
     fn fill(&self, key: &K);
 }
 
-struct Ours<K, C = SystemClock> {
+struct Ours<K: Id, C = SystemClock> {
     limiter: RateLimiter<K>,
     clock: C,
     tiers: [Plan; 4],

@@ -65,7 +65,12 @@ pub use tenantkit_sqlx as postgres;
 pub use tenantkit_sqlx::{TenantConn, TenantPool, TenantTx};
 
 /// The guide's code that is not ignored compiles and holds.
-#[cfg(all(doctest, feature = "axum", feature = "kafka", feature = "limit-toml"))]
-#[cfg(all(doctest, feature = "axum", feature = "limit-toml", feature = "tokio"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "kafka",
+    feature = "limit-toml",
+    feature = "tokio"
+))]
 #[doc = include_str!("../../docs/guide.md")]
 mod guide {}
