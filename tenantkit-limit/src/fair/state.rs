@@ -94,10 +94,18 @@ pub(super) enum End {
 }
 
 /// Which tenant is spoken of.
-#[derive(Clone, Copy)]
 pub(super) enum Who<'k, K> {
     Key(&'k K, Class),
     Number(u32),
+}
+
+// Not derived, which would ask the same of `K`: it is a reference.
+impl<K> Copy for Who<'_, K> {}
+
+impl<K> Clone for Who<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 /// How often an operation looks at what else there is to do.
