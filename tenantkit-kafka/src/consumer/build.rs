@@ -302,9 +302,8 @@ impl TenantConsumerBuilder {
         if is_read(&self.dead_letters) || self.parking.as_ref().is_some_and(is_read) {
             return Err(InvalidConsumer::ReadsItsDeadLetters);
         }
-        if !self.plain.is_empty()
-            && !(self.authority.trusts_plain_records() && self.plain.keys().all(is_read))
-        {
+        let may_be_plain = self.authority.trusts_plain_records() && self.plain.keys().all(is_read);
+        if !(self.plain.is_empty() || may_be_plain) {
             return Err(InvalidConsumer::PlainRecords);
         }
         if self.room.bytes / 4 < self.room.record || self.room.records < 4 {
