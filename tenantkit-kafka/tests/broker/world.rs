@@ -135,7 +135,7 @@ impl World {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, PARTITIONS - 1);
             let committed = consumer.committed_offsets(list, PATIENCE).unwrap();
-            let lag = committed
+            committed
                 .elements()
                 .iter()
                 .map(|entry| {
@@ -146,8 +146,7 @@ impl World {
                         _ => high - low,
                     }
                 })
-                .sum::<i64>();
-            lag
+                .sum::<i64>()
         });
         lag.await.unwrap()
     }
