@@ -39,7 +39,8 @@
 //! ```
 //!
 //! Inside [`TenantLayer`](crate::TenantLayer), because it asks who is calling; a request that no tenant
-//! layer has let in is refused. A permit is held until the body of the answer has ended or is dropped.
+//! layer has let in is refused. A permit is held until the body of the answer has ended or is dropped, and
+//! where work outlives that, until the work has ended: see [`LimitLayer::lend_permit`].
 //!
 //! What goes out is in [`client`].
 
@@ -51,6 +52,7 @@ mod future;
 mod headers;
 mod idempotency;
 mod layer;
+mod pass;
 mod service;
 
 pub use self::{
@@ -59,5 +61,6 @@ pub use self::{
     future::ResponseFuture,
     idempotency::{IdempotencyKey, IdempotencyKeyError, InvalidIdempotencyKey},
     layer::LimitLayer,
+    pass::Onward,
     service::LimitService,
 };

@@ -17,6 +17,7 @@
 //! | `limit` | [`limit`]: rate, concurrency and admission by tier and tenant, and their layers |
 //! | `limit-toml`, `limit-json` | the limits as a document |
 //! | `limit-redis` | rates of several processes together |
+//! | `limit-quanta` | a clock that is read in less time |
 //! | `tokio` | [`task::spawn`] and its kin, which carry the scope; bodies that are cut in time |
 //! | `tracing` | spans that carry the tenant, audit events as `tracing` events |
 //! | `test-util` | an authority for tests |

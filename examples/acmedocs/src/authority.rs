@@ -9,6 +9,7 @@ use std::{
 use tenantkit::{
     Authority, AuthorityBuilder, BearerPolicy, BuildError, Capability, InvalidText, Jwks, KeyError,
     KeySet, MemoryDirectory, SigningKey, Text, TxnTokens, audit::JsonLinesSink,
+    limit::rate::TscClock,
 };
 
 use crate::{
@@ -104,7 +105,9 @@ fn base(
         source,
     })?;
     let directory = MemoryDirectory::new(config.records()?);
-    Ok(Authority::builder(TIERS).directory(directory).audit(sink))
+    // The limits read it several times for each request.
+    let clock = TscClock::new();
+    Ok(Authority::builder(TIERS).directory(directory).audit(sink).clock(clock))
 }
 
 fn txn_tokens(

@@ -6,14 +6,14 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    num::{NonZeroU32, NonZeroU64},
+    num::{NonZeroU8, NonZeroU32, NonZeroU64},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Deserializer, de::Error as _};
-use tenantkit::{TenantId, Tier, TierSet};
+use tenantkit::{TenantId, Tier, TierSet, postgres::Connections};
 
 /// The tiers that acmedocs sells.
 pub const TIERS: TierSet = TierSet::new(&["bronze", "silver", "gold", "platinum"]);
@@ -100,6 +100,9 @@ pub struct Documents {
     /// The most connections that it holds.
     #[serde(default = "sixteen")]
     pub max_connections: NonZeroU32,
+    /// How many of them one tenant may hold, in percent, so that slow statements of one leave others
+    /// theirs. Without it, whatever comes.
+    pub connections_per_tenant_percent: Option<NonZeroU8>,
     /// How long a statement may take, in milliseconds, for tenants of the tiers that it names; 30 s for
     /// the others.
     #[serde(default)]
@@ -141,6 +144,9 @@ pub enum ConfigError {
     /// A statement timeout for a tier that is none.
     #[error("documents.statement_timeout_ms may name the tiers bronze, silver, gold, platinum")]
     StatementTimeout,
+    /// A part of the connections that is more than all of them.
+    #[error("documents.connections_per_tenant_percent may be 1 to 100")]
+    Connections,
     /// The capacity is shared by rules that only the limits have.
     #[error(
         "capacity needs the key limits as well: the document that says what each tenant may do"
@@ -169,6 +175,7 @@ impl Config {
         let mut config: Self = sources.try_deserialize()?;
         config.records()?;
         config.documents.statement_timeouts()?;
+        config.documents.connections_per_tenant()?;
         config.capacity.map_or(Ok(()), |capacity| capacity.check(config.limits.is_some()))?;
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
         config.limits = config.limits.map(|limits| folder.join(limits));
@@ -202,6 +209,19 @@ impl Capacity {
 }
 
 impl Documents {
+    /// How many connections one tenant may hold, where that is said.
+    ///
+    /// # Errors
+    ///
+    /// When it is more than all of them.
+    pub fn connections_per_tenant(&self) -> Result<Option<Connections>, ConfigError> {
+        let Some(percent) = self.connections_per_tenant_percent else { return Ok(None) };
+        let is_possible = percent.get() <= 100;
+        is_possible
+            .then(|| Some(Connections::percent(percent.get())))
+            .ok_or(ConfigError::Connections)
+    }
+
     /// How long a statement may take, of the tiers for which something is said.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use sqlx::types::Uuid;
 use tenantkit::{Error, TenantContext, TenantPool, grpc::TenantRequestExt, task};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, transport::Server};
 
 use crate::proto::{
     CreateRequest, DeleteRequest, DeleteResponse, Document, ExportRequest, GetRequest, Heading,
@@ -17,6 +17,17 @@ use crate::proto::{
 const PAGE: i32 = 100;
 /// The documents that an export has in memory: of 400 KB each, at most.
 const AT_ONCE: i32 = 10;
+
+/// Calls that were given up before the service has seen them, on one connection. More end the connection,
+/// with every call on it. By default it is 20, against callers who do so to do harm; here it is the edge's
+/// one connection, on which the callers of all tenants come, and hang up as they like.
+const GIVEN_UP: usize = 4096;
+
+/// A server for the documents service, as its one caller needs it.
+#[must_use]
+pub fn server() -> Server {
+    Server::builder().http2_max_pending_accept_reset_streams(Some(GIVEN_UP))
+}
 
 /// `acmedocs.v1.Documents`, on Postgres.
 #[derive(Debug, Clone)]

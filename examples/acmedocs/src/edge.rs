@@ -6,7 +6,7 @@ mod report;
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Path, Query, State},
     http::StatusCode,
     routing::{get, post, put},
@@ -16,8 +16,10 @@ use tenantkit::{
     Authority, Error, Source, TenantClientLayer, TenantContext, TenantLayer,
     grpc::client::TenantClient,
     limit::{
-        LimitLayer,
+        LimitLayer, Onward,
+        client::{RetryLayer, RetryService},
         limits::{Limits, UnknownResource},
+        retry::{InvalidRetryPolicy, RetryBudget, RetryPolicy},
     },
     task,
 };
@@ -32,29 +34,55 @@ use crate::{
     proto::{self, documents_client::DocumentsClient},
 };
 
-/// The documents service, as the edge calls it: a call outside a tenant's scope is refused.
-pub type Documents = DocumentsClient<TenantClient<Channel>>;
+/// The documents service, as the edge calls it: a call outside a tenant's scope is refused, and a read
+/// that found the service gone is sent again.
+pub type Documents = DocumentsClient<RetryService<TenantClient<Channel>>>;
+
+/// What can be called twice for once.
+const READS: [&str; 2] = ["/acmedocs.v1.Documents/Get", "/acmedocs.v1.Documents/List"];
+
+/// Longer than a new connection takes, and shorter than what an overloaded service asks for: that is the
+/// caller's to wait, who holds a permit here meanwhile.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// How long the documents service may take to take a call, and to answer it. Longer than it waits for
 /// a statement, so that its own answer comes first.
 const CONNECT: Duration = Duration::from_secs(5);
 const CALL: Duration = Duration::from_secs(45);
 
+/// Calls that were given up, whose late answers the connection knows and ignores. An answer that it knows
+/// nothing of is a mistake of the peer's, and ends the connection for every tenant after 1,024 of them:
+/// with its 50 by default, a caller who hangs up often enough did that to all others.
+const GIVEN_UP: usize = 4096;
+
 /// To the documents service at `url`, connected when it is needed. A service that hangs is as
-/// unavailable as one that is gone.
+/// unavailable as one that is gone. Calls that are given up, however many, end no other.
 ///
 /// # Errors
 ///
 /// When it is no URL.
 pub fn channel(url: &str) -> Result<Channel, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(url.to_owned())?;
-    Ok(endpoint.connect_timeout(CONNECT).timeout(CALL).connect_lazy())
+    let endpoint = endpoint.connect_timeout(CONNECT).timeout(CALL);
+    // The mistakes are not counted either: the peer is our own, and they are not its.
+    let endpoint = endpoint.http2_max_concurrent_reset_streams(GIVEN_UP);
+    Ok(endpoint.http2_max_local_error_reset_streams(None).connect_lazy())
 }
 
-/// A client of the documents service behind `channel`.
-#[must_use]
-pub fn documents(authority: &Authority, channel: Channel) -> Documents {
-    DocumentsClient::new(TenantClientLayer::new(authority).layer(channel))
+/// A client of the documents service behind `channel`. What it sends again is within a budget for each
+/// tenant, and what a caller has given up is not sent.
+///
+/// # Errors
+///
+/// When the policy is none, which this one is not.
+pub fn documents(authority: &Authority, channel: Channel) -> Result<Documents, InvalidRetryPolicy> {
+    let budget = RetryBudget::builder().build(Arc::clone(authority.clock()))?;
+    let policy = RetryPolicy::builder().max_wait(AGAIN).build()?;
+    let retry = RetryLayer::new(authority, policy, Arc::new(budget));
+    let retry = READS.iter().fold(retry, |retry, path| retry.idempotent_unary(path));
+    // Inside, so that each attempt is checked anew and has a token that is good.
+    let calls = TenantClientLayer::new(authority).layer(channel);
+    Ok(DocumentsClient::new(retry.layer(calls)))
 }
 
 /// Every route. What needs no tenant is outside the layer; there is no list of exempt paths.
@@ -92,7 +120,7 @@ fn limited(
     routes: Router<Documents>,
 ) -> Result<Router<Documents>, UnknownResource> {
     let Some(limits) = limits else { return Ok(routes) };
-    Ok(routes.route_layer(LimitLayer::new(limits.resource(resource)?)))
+    Ok(routes.route_layer(LimitLayer::new(limits.resource(resource)?).lend_permit()))
 }
 
 #[derive(Debug, Serialize)]
@@ -194,6 +222,7 @@ async fn delete(
 
 async fn export(
     State(mut documents): State<Documents>,
+    permit: Option<Extension<Onward>>,
     order: Option<Json<Order>>,
 ) -> Result<Json<Report>, Error> {
     let rounds = order.map_or(one_round(), |Json(order)| order.rounds);
@@ -206,7 +235,12 @@ async fn export(
     // `tokio::task::spawn_blocking`, which would leave the tenant's scope.
     let caller = Arc::new(());
     let waits = Arc::downgrade(&caller);
-    let work = move || draft.finish(rounds, || waits.strong_count() > 0);
+    let work = move || {
+        let report = draft.finish(rounds, || waits.strong_count() > 0);
+        // Also of a caller who has hung up: until here a core was at work for the tenant.
+        drop(permit);
+        report
+    };
     let report = task::spawn_blocking(work)?.await;
     // Until here: a caller who hangs up drops this future, and the work ends as well.
     drop(caller);

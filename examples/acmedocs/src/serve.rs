@@ -5,20 +5,23 @@ use std::{io, net::SocketAddr, time::Duration};
 use axum::serve::ListenerExt as _;
 use tenantkit::{
     Authority, Source, TenantLayer, TenantPool,
-    limit::{LimitLayer, limits::UnknownResource},
+    limit::{LimitLayer, limits::UnknownResource, retry::InvalidRetryPolicy},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::transport::server::TcpIncoming;
 
 use crate::{
     Config,
     authority::{self, AuthorityError},
     config::ConfigError,
-    documents::Documents,
+    documents::{self, Documents},
     edge,
     limits::{Limited, LimitsError},
     proto::documents_server::DocumentsServer,
 };
+
+/// How long a tenant that has its connections waits for one of them.
+const CONNECTION: Duration = Duration::from_secs(1);
 
 /// How long requests that are under way may take when the services stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -49,6 +52,9 @@ pub enum Error {
     /// A route or a service is limited by what the document of limits cannot speak of.
     #[error("limits: {0}")]
     Resource(#[from] UnknownResource),
+    /// What the edge sends again is not as it should be.
+    #[error("the edge's retries: {0}")]
+    Retries(#[from] InvalidRetryPolicy),
     /// What is said of a tier is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -156,6 +162,10 @@ async fn start_documents(
     let pool = TenantPool::builder(authority).options(|it| it.max_connections(connections));
     let timeouts = config.documents.statement_timeouts()?.into_iter();
     let pool = timeouts.fold(pool, |pool, (tier, most)| pool.statement_timeout_of(tier, most));
+    let pool = match config.documents.connections_per_tenant()? {
+        Some(most) => pool.connections_per_tenant(most).connections_wait(CONNECTION),
+        None => pool,
+    };
     let pool = pool.connect(&config.documents.database_url).await?;
 
     let (listener, address) = listen("documents.listen", config.documents.listen).await?;
@@ -164,7 +174,7 @@ async fn start_documents(
     // Health needs no tenant: it stands beside the layer and not behind it.
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<DocumentsServer<Documents>>().await;
-    let router = Server::builder().add_service(health_service);
+    let router = documents::server().add_service(health_service);
     let router = match limits {
         // Inside the tenant's layer: limits ask who is calling.
         Some(limits) => {
@@ -192,7 +202,7 @@ async fn start_edge(
     let channel = edge::channel(&config.edge.documents_url).map_err(Error::DocumentsUrl)?;
 
     let (listener, address) = listen("edge.listen", config.edge.listen).await?;
-    let documents = edge::documents(authority, channel);
+    let documents = edge::documents(authority, channel)?;
     // As above. A connection on which it fails is slow, and no worse.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let router = edge::router(authority, documents, limits.map(|limits| &limits.edge))?;

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod acmedocs {
+    mod cancelled;
     mod config;
     mod edge;
+    mod fake;
     mod limits;
     mod process;
     mod secrets;

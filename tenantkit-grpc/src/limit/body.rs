@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
-use tenantkit_limit::{concurrency::Outcome, limits::Entered};
+use tenantkit_limit::concurrency::Outcome;
 
-use super::{Deadline, ambient};
+use super::{Deadline, ambient, pass::Pass};
 
 /// The body of an answer that came through a [`LimitService`](super::LimitService). The permit is given
 /// back when it has ended, has failed or is dropped, whichever is first.
@@ -33,7 +33,7 @@ enum State<B> {
         #[pin]
         body: B,
         // After the body, which is dropped first.
-        entered: Option<Entered>,
+        pass: Option<Pass>,
         outcome: Outcome,
         deadline: Option<Deadline>,
     },
@@ -48,19 +48,19 @@ impl<B> LimitBody<B> {
 impl<B: Body> LimitBody<B> {
     pub(super) fn working(
         answer: Response<B>,
-        entered: Entered,
+        pass: Pass,
         deadline: Option<Deadline>,
     ) -> Response<Self> {
         let outcome = outcome(answer.status(), answer.headers());
         answer.map(|body| {
             // What has no frames may never be polled.
-            let entered = if body.is_end_stream() {
-                entered.finished(outcome);
+            let pass = if body.is_end_stream() {
+                pass.finished(outcome);
                 None
             } else {
-                Some(entered)
+                Some(pass)
             };
-            Self(State::Working { body, entered, outcome, deadline })
+            Self(State::Working { body, pass, outcome, deadline })
         })
     }
 }
@@ -91,13 +91,13 @@ impl<B: Body<Data: From<Bytes>>> Body for LimitBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let (mut body, entered, outcome, deadline) = match self.project().0.project() {
+        let (mut body, pass, outcome, deadline) = match self.project().0.project() {
             StateProjection::Empty => return Poll::Ready(None),
             StateProjection::Text(text) => {
                 return Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into()))));
             }
-            StateProjection::Working { body, entered, outcome, deadline } => {
-                (body, entered, outcome, *deadline)
+            StateProjection::Working { body, pass, outcome, deadline } => {
+                (body, pass, outcome, *deadline)
             }
         };
         let frame = ready!(ambient::within(deadline, || body.as_mut().poll_frame(cx)));
@@ -112,9 +112,9 @@ impl<B: Body<Data: From<Bytes>>> Body for LimitBody<B> {
             },
         };
         if let Some(outcome) = ended
-            && let Some(entered) = entered.take()
+            && let Some(pass) = pass.take()
         {
-            entered.finished(outcome);
+            pass.finished(outcome);
         }
         Poll::Ready(frame)
     }

@@ -15,7 +15,7 @@ use tenantkit_core::{Door, Reason, Refusal};
 use tenantkit_limit::limits::{Denied, Entered, Waiting};
 use tower_service::Service;
 
-use super::{Deadline, LimitBody, LimitLayer, ambient, deadline, headers};
+use super::{Deadline, LimitBody, LimitLayer, ambient, deadline, headers, pass::Pass};
 use crate::{
     protocol::Protocol,
     refusal::{Challenge, grpc_answer, http_answer},
@@ -48,7 +48,7 @@ enum State<S: Service<Request<B>>, B> {
     Working {
         #[pin]
         work: S::Future,
-        entered: Option<Entered>,
+        pass: Option<Pass>,
     },
 }
 
@@ -64,6 +64,7 @@ struct Queued<S, B> {
 pub(super) struct Answering {
     protocol: Protocol,
     tells_standing: bool,
+    lends_permit: bool,
     deadline: Option<Deadline>,
 }
 
@@ -73,13 +74,24 @@ impl Answering {
         layer: &LimitLayer,
         deadline: Option<Deadline>,
     ) -> Self {
-        Self { protocol, tells_standing: layer.tells_standing, deadline }
+        let &LimitLayer { tells_standing, lends_permit, .. } = layer;
+        Self { protocol, tells_standing, lends_permit, deadline }
+    }
+
+    /// The permit of a request that is let in, of which the request has a part where it is lent.
+    pub(super) fn pass<B>(self, entered: Entered, request: &mut Request<B>) -> Pass {
+        if !self.lends_permit {
+            return Pass::own(entered);
+        }
+        let (pass, onward) = Pass::lent(entered);
+        request.extensions_mut().insert(onward);
+        pass
     }
 }
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
-    pub(super) const fn working(work: S::Future, entered: Entered, answering: Answering) -> Self {
-        Self { state: State::Working { work, entered: Some(entered) }, answering }
+    pub(super) const fn working(work: S::Future, pass: Pass, answering: Answering) -> Self {
+        Self { state: State::Working { work, pass: Some(pass) }, answering }
     }
 
     pub(super) const fn too_late(answering: Answering) -> Self {
@@ -125,11 +137,12 @@ where
             let Some(queued) = held else { panic!("polled after its handler panicked") };
             let turn = ready!(queued.turn.as_mut().poll(cx));
             let Some(queued) = held.take() else { unreachable!("it was there above") };
-            let Queued { mut inner, request, .. } = *queued;
+            let Queued { mut inner, mut request, .. } = *queued;
             let state = match turn {
                 Ok(entered) => {
+                    let pass = answering.pass(entered, &mut request);
                     let work = ambient::within(answering.deadline, || inner.call(request));
-                    State::Working { work, entered: Some(entered) }
+                    State::Working { work, pass: Some(pass) }
                 }
                 Err(denied) => State::Denied(denied),
             };
@@ -144,14 +157,17 @@ where
             }
             StateProjection::Denied(denied) => Poll::Ready(Ok(refuse(denied, answering))),
             StateProjection::Waiting(_) => unreachable!("it went on above"),
-            StateProjection::Working { work, entered } => {
+            StateProjection::Working { work, pass } => {
                 let polled = ambient::within(answering.deadline, || work.poll(cx));
                 let mut answer = ready!(polled)?;
-                let Some(entered) = entered.take() else { panic!("polled after it was ready") };
-                if answering.tells_standing && answering.protocol == Protocol::Http {
-                    headers::tell(entered.standings(), answer.headers_mut());
+                let Some(pass) = pass.take() else { panic!("polled after it was ready") };
+                if answering.tells_standing
+                    && answering.protocol == Protocol::Http
+                    && let Some(standings) = pass.standings()
+                {
+                    headers::tell(standings, answer.headers_mut());
                 }
-                Poll::Ready(Ok(LimitBody::working(answer, entered, answering.deadline)))
+                Poll::Ready(Ok(LimitBody::working(answer, pass, answering.deadline)))
             }
         }
     }

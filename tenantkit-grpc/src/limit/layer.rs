@@ -13,13 +13,19 @@ pub struct LimitLayer {
     pub(super) resource: ResourceLimits,
     pub(super) max_wait: Duration,
     pub(super) tells_standing: bool,
+    pub(super) lends_permit: bool,
 }
 
 impl LimitLayer {
     /// Limits what is behind it as that resource.
     #[must_use]
     pub const fn new(resource: ResourceLimits) -> Self {
-        Self { resource, max_wait: Duration::from_secs(1), tells_standing: false }
+        Self {
+            resource,
+            max_wait: Duration::from_secs(1),
+            tells_standing: false,
+            lends_permit: false,
+        }
     }
 
     /// How long a request waits at most for room in the process: not for the tenant's own limits, which
@@ -35,6 +41,13 @@ impl LimitLayer {
     #[must_use]
     pub fn tell_standing(self) -> Self {
         Self { tells_standing: true, ..self }
+    }
+
+    /// Puts an [`Onward`](super::Onward) into the request's extensions, with which a handler keeps the
+    /// permit for work that goes on when its caller has hung up.
+    #[must_use]
+    pub fn lend_permit(self) -> Self {
+        Self { lends_permit: true, ..self }
     }
 
     /// Wraps a service. The same as [`Layer::layer`], without the import.

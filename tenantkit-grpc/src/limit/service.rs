@@ -67,8 +67,9 @@ where
         }
         match self.begin(&request) {
             Ok(Entry::Entered(entered)) => {
+                let pass = answering.pass(entered, &mut request);
                 let work = ambient::within(deadline, || self.inner.call(request));
-                ResponseFuture::working(work, entered, answering)
+                ResponseFuture::working(work, pass, answering)
             }
             Ok(Entry::Waits(waiting)) => {
                 let next = self.inner.clone();

@@ -14,7 +14,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use tenantkit_core::TierSet;
 use tenantkit_grpc::{
-    limit::{Deadline, LimitLayer},
+    limit::{Deadline, LimitLayer, Onward},
     server::TenantBody,
 };
 use tenantkit_limit::{
@@ -161,6 +161,31 @@ async fn a_body_that_is_dropped_gives_its_permit_back() {
         // The task that held the body to its deadline lets go of it.
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_permit_that_is_lent_is_held_until_the_work_has_ended_though_the_caller_has_hung_up() {
+    let world = World::new();
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keeper = Arc::clone(&kept);
+    let service = service_fn(move |request: Request<Body>| {
+        keeper.lock().unwrap().push(request.extensions().get::<Onward>().unwrap().clone());
+        // The caller may wait for ever.
+        std::future::pending::<Result<Response<Body>, Infallible>>()
+    });
+    let limited = layer(limits(&world, FREE.in_flight(1))).lend_permit();
+    let service = ServiceBuilder::new().layer(world.inner_layer()).layer(limited).service(service);
+    let hangs_up = |service: &_| {
+        let service = Clone::clone(service);
+        let call = ServiceExt::oneshot(service, from(&world, "acme"));
+        tokio::time::timeout(Duration::ZERO, call)
+    };
+
+    assert!(hangs_up(&service).await.is_err(), "it works");
+    let refused = hangs_up(&service).await.unwrap().unwrap();
+    assert_eq!(refused.status(), 429, "the caller has gone, and the work goes on");
+    kept.lock().unwrap().clear();
+    assert!(hangs_up(&service).await.is_err(), "the work has ended");
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ pub enum InvalidLimit {
     #[error("a limit of zero lets nothing through")]
     Zero,
     /// Above [`Limit::MAX`].
-    #[error("a limit is at most 2147483647")]
+    #[error("a limit is at most 1073741823")]
     TooLarge,
     /// The least, the first and the most are not in this order.
     #[error("a limit's least, first and most contradict each other")]

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tenantkit_core::TenantId;
 
-use super::{Hold, Inner, cap::Resource, table::Place};
+use super::{Hold, Inner, cap::Resource, shared::Exact, table::Place};
 
 /// A permit, held until it is dropped: also by a panic, and by a future that is cancelled.
 ///
@@ -47,12 +47,12 @@ impl<K> Permit<K> {
 
     /// Gives the permit back, and tells an adaptive limit how the work ended. A fixed one has no use
     /// for it: there a drop does the same.
-    pub fn finished(mut self, outcome: Outcome) {
-        let Some(began) = self.began.take() else { return };
+    pub fn finished(self, outcome: Outcome) {
+        let Some(began) = self.began else { return };
         let Inner { shared, adaptive, clock } = &*self.hold.inner;
         let now = clock.monotonic();
         let took = now.saturating_sub(began);
-        let in_use = shared.view().in_use();
+        let in_use = shared.in_use();
         if adaptive.learn(now, took, in_use, outcome, |limit| shared.set_limit(limit)) {
             shared.give_out();
         }
@@ -61,7 +61,8 @@ impl<K> Permit<K> {
 
 impl<K> Drop for Permit<K> {
     fn drop(&mut self) {
-        self.hold.inner.shared.give_back(self.place, self.resource);
+        let exact = if self.began.is_some() { Exact::Yes } else { Exact::No };
+        self.hold.inner.shared.give_back(self.place, self.resource, exact);
     }
 }
 

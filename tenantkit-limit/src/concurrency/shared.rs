@@ -6,9 +6,9 @@ use super::{
     cap::{Cap, Resource},
     sharing::Sharing,
     sync::{Mutex, MutexGuard},
-    table::{Place, Table, lock},
+    table::{GivenBack, Place, Table, lock},
     waiting::{Bounds, Common, GaveUp, Waiting, Wakers},
-    word::{Blocked, View, Word},
+    word::{Blocked, Word},
 };
 
 #[derive(Debug)]
@@ -28,6 +28,23 @@ pub(super) enum Refused {
     Common,
 }
 
+impl From<Blocked> for Refused {
+    fn from(blocked: Blocked) -> Self {
+        match blocked {
+            Blocked::Own => Self::Own,
+            Blocked::Common(..) => Self::Common,
+        }
+    }
+}
+
+/// Whether the count of all must be exact, not only above what is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exact {
+    /// It is learned from.
+    Yes,
+    No,
+}
+
 impl<K> Shared<K> {
     pub(super) fn new(shards: usize, limit: u32, sharing: Sharing, bounds: Bounds) -> Self {
         Self {
@@ -38,8 +55,22 @@ impl<K> Shared<K> {
         }
     }
 
-    pub(super) fn view(&self) -> View {
-        self.word.view()
+    pub(super) fn limit(&self) -> u32 {
+        self.word.view().limit()
+    }
+
+    pub(super) fn in_use(&self) -> u32 {
+        let mut seen = self.word.view();
+        if seen.has_spares() {
+            let _waiting = lock(&self.waiting);
+            seen = self.table.recall(&self.word);
+        }
+        seen.counted()
+    }
+
+    /// Whether newcomers see that somebody waits.
+    pub(super) fn somebody_waits(&self) -> bool {
+        self.word.view().somebody_waits()
     }
 
     pub(super) fn tenants(&self) -> usize {
@@ -50,20 +81,25 @@ impl<K> Shared<K> {
         lock(&self.waiting).len()
     }
 
-    /// Gives a permit back, to whoever is next.
-    pub(super) fn give_back(&self, place: Place, resource: Resource) -> View {
+    /// Gives a permit back, to whoever is next. Where `exact` it is out of the count at once.
+    pub(super) fn give_back(&self, place: Place, resource: Resource, exact: Exact) {
         // The tenant's count first: whoever then finds the common count still full leaves the mark
         // in the word that is seen here.
-        let queue = self.table.give_back(place, resource);
-        let before = self.word.give_back();
-        if queue.is_some() || before.somebody_waits() {
-            let mut waiting = lock(&self.waiting);
-            if let Some(queue) = queue {
-                waiting.stir(&self.common(), queue);
-            }
-            self.settle(waiting);
+        let spare = |spares: &mut _| exact == Exact::No && self.word.spare(self.sharing, spares);
+        let GivenBack { queue, spared } = self.table.give_back(place, resource, spare);
+        let awaited = !spared && self.word.give_back().somebody_waits();
+        if queue.is_some() || awaited {
+            self.hand_over(queue);
         }
-        before
+    }
+
+    #[cold]
+    fn hand_over(&self, queue: Option<u32>) {
+        let mut waiting = lock(&self.waiting);
+        if let Some(queue) = queue {
+            waiting.stir(&self.common(), queue);
+        }
+        self.settle(waiting);
     }
 
     /// Changes the global limit, for all who come. [`give_out`](Self::give_out) is due then.
@@ -92,7 +128,7 @@ impl<K> Shared<K> {
     pub(super) fn give_up(&self, waiter: u32) {
         let gave_up = lock(&self.waiting).give_up(&self.common(), waiter);
         if let GaveUp::Granted(place, resource) = gave_up {
-            self.give_back(place, resource);
+            self.give_back(place, resource, Exact::No);
         }
     }
 
@@ -114,26 +150,26 @@ impl<K: Eq + Hash + Clone> Shared<K> {
 
     /// Takes a permit, if there is one and nobody is before.
     pub(super) fn take(&self, key: &K, cap: Cap) -> Result<Place, Refused> {
-        let blocked = match self.table.take(key, cap, &self.word, self.sharing) {
-            Ok(place) => return Ok(place),
-            Err(blocked) => blocked,
-        };
-        let view = self.word.view();
-        if blocked == Blocked::Own {
-            return Err(Refused::Own);
+        match self.take_newly(key, cap) {
+            Err(Blocked::Common(_, seen)) if seen.has_spares() || seen.is_awaited() => {
+                self.take_after_all(key, cap)
+            }
+            taken => Ok(taken?),
         }
-        if view.in_use() >= view.limit() || !view.somebody_waits() {
-            return Err(Refused::Common);
-        }
-        // There is some left, and somebody is before. Perhaps only while the ones who wait are being
-        // looked through: ask again when that is over.
+    }
+
+    /// Some permits are spare, in any shard; or there is one left, and somebody is before. Perhaps only
+    /// while the ones who wait are being looked through: ask again when that is over.
+    #[cold]
+    fn take_after_all(&self, key: &K, cap: Cap) -> Result<Place, Refused> {
         let waiting = lock(&self.waiting);
-        let taken = self.table.take(key, cap, &self.word, self.sharing);
+        let taken = self.common().take_for_certain(|| self.take_newly(key, cap));
         drop(waiting);
-        taken.map_err(|blocked| match blocked {
-            Blocked::Own => Refused::Own,
-            Blocked::Common(_) => Refused::Common,
-        })
+        Ok(taken?)
+    }
+
+    fn take_newly(&self, key: &K, cap: Cap) -> Result<Place, Blocked> {
+        self.table.take(key, cap, &self.word, self.sharing)
     }
 
     /// Stands in line for a permit. Tells where, or that too many stand there, and whom to wake.

@@ -1,5 +1,8 @@
 //! [`Table`]: what each tenant holds. A tenant is in it only while it holds or waits for something.
 //!
+//! One that comes and goes alone would be put in and taken out each time: so in each shard the last one
+//! that left stays until another leaves.
+//!
 //! Shards of a hash table, each behind its own lock, which is held for some nanoseconds and never
 //! while a waker or any other code of a user runs, but for the key's own hash and equality.
 
@@ -12,7 +15,7 @@ use super::{
     sharing::Sharing,
     slab::Slab,
     sync::{Keyed, Mutex, MutexGuard},
-    word::{Blocked, Turn, Word},
+    word::{Blocked, Spares, Turn, View, Word},
 };
 
 #[derive(Debug)]
@@ -31,6 +34,9 @@ struct Shard<K>(Mutex<Tenants<K>>);
 struct Tenants<K> {
     index: HashTable<u32>,
     entries: Slab<Entry<K>>,
+    /// The one in the index that neither holds nor waits.
+    left: Option<u32>,
+    spares: Spares,
 }
 
 #[derive(Debug)]
@@ -52,6 +58,15 @@ pub(super) struct Place {
     at: u32,
 }
 
+/// What became of a permit that was given back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GivenBack {
+    /// Where those of the tenant stand who wait.
+    pub(super) queue: Option<u32>,
+    /// It is in the shard, and still in the word.
+    pub(super) spared: bool,
+}
+
 impl Place {
     /// The number of its shard.
     pub(super) const fn shard(self) -> usize {
@@ -62,8 +77,8 @@ impl Place {
 impl<K> Table<K> {
     /// `shards` is a power of two.
     pub(super) fn new(shards: usize) -> Self {
-        let shard = || Shard(Mutex::new(Tenants { index: HashTable::new(), entries: Slab::new() }));
-        Self { shards: (0..shards).map(|_| shard()).collect(), hasher: Keyed::default() }
+        let shard = |_| Shard(Mutex::new(Tenants::new()));
+        Self { shards: (0..shards).map(shard).collect(), hasher: Keyed::default() }
     }
 
     /// Takes a permit for the tenant at `place`, which is first of those who wait.
@@ -74,20 +89,40 @@ impl<K> Table<K> {
         word: &Word,
         sharing: Sharing,
     ) -> Result<(), Blocked> {
-        self.lock(place.shard).entries[place.at].take(cap, Turn::Waiter, word, sharing)
+        self.lock(place.shard).take(place.at, cap, Turn::Waiter, word, sharing)
     }
 
-    /// Gives back what was taken. Where some of the tenant wait, it tells where they stand.
-    pub(super) fn give_back(&self, place: Place, resource: Resource) -> Option<u32> {
+    /// Gives back what was taken, and keeps it in the shard if `spare` says so.
+    pub(super) fn give_back(
+        &self,
+        place: Place,
+        resource: Resource,
+        spare: impl FnOnce(&mut Spares) -> bool,
+    ) -> GivenBack {
         let mut tenants = self.lock(place.shard);
         let entry = &mut tenants.entries[place.at];
         entry.held -= 1;
         entry.by_resource[resource.number()] -= 1;
         let queue = entry.queue;
         if entry.held == 0 && queue.is_none() {
-            tenants.forget(place.at);
+            tenants.leave(place.at);
         }
-        queue
+        GivenBack { queue, spared: spare(&mut tenants.spares) }
+    }
+
+    /// Takes all spares out of the word's count, and tells what stands there then. Only one recalls at a
+    /// time: who has the lock of those who wait.
+    pub(super) fn recall(&self, word: &Word) -> View {
+        let seen = word.view();
+        if !seen.has_spares() {
+            return seen;
+        }
+        word.begin_recall();
+        for shard in &self.shards {
+            let spares = lock(&shard.0).spares.take_all();
+            word.recall(&spares);
+        }
+        word.end_recall()
     }
 
     /// How much the tenant holds in all.
@@ -106,13 +141,13 @@ impl<K> Table<K> {
         let entry = &mut tenants.entries[place.at];
         (entry.waits_for, entry.queue) = (0, None);
         if entry.held == 0 {
-            tenants.forget(place.at);
+            tenants.leave(place.at);
         }
     }
 
     /// How many tenants hold or wait for something.
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(&shard.0).entries.len()).sum()
+        self.shards.iter().map(|shard| lock(&shard.0).len()).sum()
     }
 
     fn lock(&self, shard: u32) -> MutexGuard<'_, Tenants<K>> {
@@ -141,14 +176,14 @@ impl<K: Eq + Hash + Clone> Table<K> {
         let mut tenants = self.lock(shard);
         let at = match tenants.find(hash, key) {
             Some(at) => {
-                tenants.entries[at].take(cap, Turn::Newcomer, word, sharing)?;
+                tenants.take(at, cap, Turn::Newcomer, word, sharing)?;
                 at
             }
             None => {
                 if cap.permits() == 0 {
                     return Err(Blocked::Own);
                 }
-                word.take(0, Turn::Newcomer, sharing)?;
+                word.take(0, Turn::Newcomer, sharing, &mut tenants.spares)?;
                 let mut entry = Entry::new(key.clone(), hash);
                 entry.held = 1;
                 entry.by_resource[cap.resource().number()] = 1;
@@ -179,8 +214,9 @@ impl<K: Eq + Hash + Clone> Table<K> {
         if queued.is_some() {
             entry.queue = queued;
             entry.waits_for |= resource.bit();
+            tenants.stay(at);
         } else if entry.held == 0 && entry.queue.is_none() {
-            tenants.forget(at);
+            tenants.leave(at);
         }
         queued
     }
@@ -194,6 +230,44 @@ impl<K: Eq + Hash + Clone> Table<K> {
 }
 
 impl<K> Tenants<K> {
+    const fn new() -> Self {
+        Self { index: HashTable::new(), entries: Slab::new(), left: None, spares: Spares::NONE }
+    }
+
+    /// How many hold or wait.
+    fn len(&self) -> usize {
+        self.entries.len() - usize::from(self.left.is_some())
+    }
+
+    fn take(
+        &mut self,
+        at: u32,
+        cap: Cap,
+        turn: Turn,
+        word: &Word,
+        sharing: Sharing,
+    ) -> Result<(), Blocked> {
+        self.entries[at].take(cap, turn, word, sharing, &mut self.spares)?;
+        self.stay(at);
+        Ok(())
+    }
+
+    /// Notes that the tenant holds or waits.
+    fn stay(&mut self, at: u32) {
+        if self.left == Some(at) {
+            self.left = None;
+        }
+    }
+
+    /// Notes that the tenant neither holds nor waits any more.
+    fn leave(&mut self, at: u32) {
+        if let Some(before) = self.left.replace(at)
+            && before != at
+        {
+            self.forget(before);
+        }
+    }
+
     fn insert(&mut self, entry: Entry<K>) -> u32 {
         let hash = entry.hash;
         let at = self.entries.insert(entry);
@@ -212,6 +286,11 @@ impl<K> Tenants<K> {
 
 impl<K: Eq> Tenants<K> {
     fn find(&self, hash: u64, key: &K) -> Option<u32> {
+        // Who comes and goes alone is found without a look into the index.
+        let is_it = |at: &u32| self.entries[*at].hash == hash && self.entries[*at].key == *key;
+        if let Some(at) = self.left.filter(is_it) {
+            return Some(at);
+        }
         self.index.find(hash, |at| self.entries[*at].key == *key).copied()
     }
 }
@@ -221,13 +300,20 @@ impl<K> Entry<K> {
         Self { key, hash, held: 0, by_resource: [0; Resource::MAX], waits_for: 0, queue: None }
     }
 
-    fn take(&mut self, cap: Cap, turn: Turn, word: &Word, sharing: Sharing) -> Result<(), Blocked> {
+    fn take(
+        &mut self,
+        cap: Cap,
+        turn: Turn,
+        word: &Word,
+        sharing: Sharing,
+        spares: &mut Spares,
+    ) -> Result<(), Blocked> {
         let of_resource = &mut self.by_resource[cap.resource().number()];
         let behind = turn == Turn::Newcomer && self.waits_for & cap.resource().bit() != 0;
         if behind || *of_resource >= cap.permits() {
             return Err(Blocked::Own);
         }
-        word.take(self.held, turn, sharing)?;
+        word.take(self.held, turn, sharing, spares)?;
         *of_resource += 1;
         self.held += 1;
         Ok(())

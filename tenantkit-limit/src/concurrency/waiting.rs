@@ -84,6 +84,28 @@ pub(super) struct Common<'c, K> {
     pub(super) sharing: Sharing,
 }
 
+impl<K> Common<'_, K> {
+    /// Takes a permit by `take`, which is refused only when none is spare either. It is called under the
+    /// lock of those who wait.
+    pub(super) fn take_for_certain<T>(
+        &self,
+        take: impl Fn() -> Result<T, Blocked>,
+    ) -> Result<T, Blocked> {
+        loop {
+            match take() {
+                Err(Blocked::Common(_, seen)) if seen.has_spares() => {
+                    _ = self.table.recall(self.word)
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn take_at(&self, place: Place, cap: Cap) -> Result<(), Blocked> {
+        self.take_for_certain(|| self.table.take_at(place, cap, self.word, self.sharing))
+    }
+}
+
 /// What becomes of a waiter that gives up.
 #[derive(Debug)]
 pub(super) enum GaveUp {
@@ -224,8 +246,8 @@ impl Waiting {
                     self.unlink(common, tenant, resource, waiter);
                 }
                 Err(Blocked::Own) => self.leave_ring(common.word, tenant),
-                Err(Blocked::Common(standing)) if standing == ring => return wakers,
-                Err(Blocked::Common(standing)) => {
+                Err(Blocked::Common(standing, _)) if standing == ring => return wakers,
+                Err(Blocked::Common(standing, _)) => {
                     self.leave_ring(common.word, tenant);
                     self.enter(common.word, tenant, standing);
                 }
@@ -239,7 +261,7 @@ impl Waiting {
         for at in 0..queue.lanes.len() {
             let Some(waiter) = queue.lanes[at].order.first() else { continue };
             let cap = queue.lanes[at].cap;
-            match common.table.take_at(queue.place, cap, common.word, common.sharing) {
+            match common.take_at(queue.place, cap) {
                 Ok(()) => {
                     // So that the tenant's resources take turns too.
                     queue.lanes[..].rotate_left(at + 1);

@@ -108,6 +108,16 @@ fn a_mistake_in_the_file_is_told_with_the_key_and_what_it_may_be() {
         ("[edge]", "[capacity]\n[edge]", &["capacity.global_in_flight", "missing"]),
         (
             "[tenants]",
+            "connections_per_tenant_percent = 101\n[tenants]",
+            &["documents.connections_per_tenant_percent", "1 to 100"],
+        ),
+        (
+            "[tenants]",
+            "connections_per_tenant_percent = 0\n[tenants]",
+            &["documents.connections_per_tenant_percent", "nonzero"],
+        ),
+        (
+            "[tenants]",
             "statement_timeout_ms = { wood = 1 }\n[tenants]",
             &["documents.statement_timeout_ms", "bronze, silver, gold, platinum"],
         ),

@@ -1,22 +1,44 @@
 //! The edge in front of a documents service that does not answer.
 
-use std::{net::TcpListener, time::Duration};
+use std::{net::TcpListener, sync::atomic::Ordering, time::Duration};
 
 use acmedocs::{Config, authority, edge};
-use axum::{body::Body, http::Request};
+use axum::{
+    body::Body,
+    http::{Request, request::Builder},
+};
 use demo::{Acmedocs, World, issuer};
 use tonic::codegen::Service;
 
+use super::fake::Fake;
+
 /// What the edge of `world` answers in front of the documents service at `url`.
 async fn answered(world: &World, url: &str) -> axum::response::Response {
+    asked(world, url, Request::get("/v1/documents"), Body::empty()).await
+}
+
+async fn asked(world: &World, url: &str, request: Builder, body: Body) -> axum::response::Response {
     let config = Config::load(&world.folder().join("acmedocs.toml").to_string_lossy()).unwrap();
     let authority = authority::edge(&config).unwrap();
-    let documents = edge::documents(&authority, edge::channel(url).unwrap());
+    let documents = edge::documents(&authority, edge::channel(url).unwrap()).unwrap();
     let bearer = format!("Bearer {}", world.idp.bearer("acme", "alice", issuer::now()));
-    let request = Request::get("/v1/documents").header("authorization", bearer);
-    let request = request.body(Body::empty()).unwrap();
+    let request = request.header("authorization", bearer).body(body).unwrap();
     let answer = edge::router(&authority, documents, None).unwrap().call(request);
     tokio::time::timeout(Duration::from_secs(3600), answer).await.expect("it hangs").unwrap()
+}
+
+#[tokio::test]
+async fn a_read_that_finds_the_service_gone_for_a_moment_is_sent_again_and_a_write_is_not() {
+    let world = World::start(Acmedocs::InProcess).await.unwrap();
+    let (fake, url) = Fake::start().await;
+    fake.down.store(1, Ordering::SeqCst);
+    fake.answers.add_permits(1);
+    let read = asked(&world, &url, Request::get("/v1/documents/it"), Body::empty()).await;
+    assert_eq!((read.status().as_u16(), fake.calls()), (200, 2));
+
+    let draft = Request::post("/v1/documents").header("content-type", "application/json");
+    let written = asked(&world, &url, draft, Body::from(r#"{"title":"it"}"#)).await;
+    assert_eq!((written.status().as_u16(), fake.calls()), (503, 3));
 }
 
 #[tokio::test]
