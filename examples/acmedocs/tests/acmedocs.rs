@@ -7,5 +7,6 @@ mod acmedocs {
     mod edge;
     mod limits;
     mod process;
+    mod search;
     mod secrets;
 }
