@@ -127,7 +127,7 @@ fn a_permit_given_to_one_who_gives_up_reaches_the_next() {
         let limiter = limiter(1);
         let held = limiter.take(&"acme", Cap::of(9)).unwrap();
         let [back, gone] = [(); 2].map(|()| loom::sync::Arc::clone(&limiter));
-        let back = thread::spawn(move || _ = back.give_back(held, Resource::FIRST, Exact::No));
+        let back = thread::spawn(move || back.give_back(held, Resource::FIRST, Exact::No));
         let gone = thread::spawn(move || give_up(&gone, "initech", Cap::of(9)));
         let got = acquire(&limiter, "globex", Cap::of(9));
         limiter.give_back(got, Resource::FIRST, Exact::No);
@@ -267,7 +267,9 @@ fn who_comes_while_spares_are_recalled_is_not_refused_for_that() {
         let [(acme, first), (other, second)] = apart(&limiter);
         let more = limiter.take(&acme, Cap::of(9)).unwrap();
         limiter.give_back(second, Resource::FIRST, Exact::Yes);
-        [first, more].map(|place| limiter.give_back(place, Resource::FIRST, Exact::No));
+        for place in [first, more] {
+            limiter.give_back(place, Resource::FIRST, Exact::No);
+        }
         let held = [(); 2].map(|()| limiter.take(&other, Cap::of(9)).unwrap());
         // Two in use, two spare in the shard of `acme`, and four may be.
         let threads = [(); 2].map(|()| {
@@ -299,9 +301,9 @@ fn what_is_in_use_is_never_told_above_what_was() {
         });
         // Two at first and at last, and one between.
         assert!((1..=2).contains(&limiter.in_use()));
-        [second, thread.join().unwrap()].map(|place| {
+        for place in [second, thread.join().unwrap()] {
             limiter.give_back(place, Resource::FIRST, Exact::No);
-        });
+        }
         assert_empty(&limiter);
     });
 }
@@ -321,7 +323,9 @@ fn a_permit_that_becomes_spare_reaches_the_one_who_begins_to_wait() {
             keeper.give_back(held, Resource::FIRST, Exact::No);
         });
         let got = [(); 2].map(|()| acquire(&limiter, "acme", Cap::of(9)));
-        got.map(|got| limiter.give_back(got, Resource::FIRST, Exact::No));
+        for place in got {
+            limiter.give_back(place, Resource::FIRST, Exact::No);
+        }
         thread.join().unwrap();
         assert_empty(&limiter);
     });

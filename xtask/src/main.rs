@@ -13,9 +13,10 @@ use load::Program;
 use test::Extent;
 
 const USAGE: &str = "\
-cargo xtask demo [--once]    starts Postgres and acmedocs, drives acmedocs over the network as strangers
+cargo xtask demo [--once] [--kafka]
+                             starts Postgres and acmedocs, drives acmedocs over the network as strangers
                              do, lets two tenants load it, and stays up until Ctrl-C; with --once it
-                             ends then
+                             ends then; with --kafka on an Apache Kafka instead of one in process
 cargo xtask isolation [--quick | --stage 1 | --stage 2]
                              a heavy and a light tenant on acmedocs, with and without limits: fails where
                              the light one was not left alone; takes 20 minutes, with --quick one
@@ -36,8 +37,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let result = match arguments[..] {
-        ["demo"] => Program::Demo.become_it(&[]),
-        ["demo", "--once"] => Program::Demo.become_it(&["--once"]),
+        ["demo", ref arguments @ ..] => Program::Demo.become_it(arguments),
         ["isolation", ref arguments @ ..] => Program::Isolation.become_it(arguments),
         ["test"] => test::run(Extent::Everything),
         ["test", "--quick"] => test::run(Extent::Quick),

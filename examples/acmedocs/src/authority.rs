@@ -7,13 +7,13 @@ use std::{
 };
 
 use tenantkit::{
-    Authority, AuthorityBuilder, BearerPolicy, BuildError, Capability, InvalidText, Jwks, KeyError,
-    KeySet, MemoryDirectory, SigningKey, Text, TxnTokens, audit::JsonLinesSink,
+    Authority, AuthorityBuilder, BearerPolicy, BuildError, Capability, Envelopes, InvalidText,
+    Jwks, KeyError, KeySet, MemoryDirectory, SigningKey, Text, TxnTokens, audit::JsonLinesSink,
     limit::rate::TscClock,
 };
 
 use crate::{
-    config::{Config, ConfigError, TIERS},
+    config::{Config, ConfigError, Kafka, TIERS},
     host::Host,
 };
 
@@ -81,7 +81,8 @@ pub fn edge(config: &Config) -> Result<Authority, AuthorityError> {
     Ok(builder.build()?)
 }
 
-/// The documents service believes tokens of the services, and mints none.
+/// The documents service believes tokens of the services, and mints none. It seals the records that it
+/// publishes, and opens what the indexer consumes.
 ///
 /// # Errors
 ///
@@ -89,6 +90,10 @@ pub fn edge(config: &Config) -> Result<Authority, AuthorityError> {
 pub fn documents(config: &Config) -> Result<Authority, AuthorityError> {
     let tokens = txn_tokens(config, "documents.workload", &config.documents.workload)?;
     let builder = base(config, "documents.audit_log", &config.documents.audit_log)?;
+    let builder = match &config.kafka {
+        Some(kafka) => builder.envelopes(envelopes(config, kafka)?),
+        None => builder,
+    };
     Ok(builder.txn_tokens(tokens).allow(MIGRATE).build()?)
 }
 
@@ -123,6 +128,17 @@ fn txn_tokens(
             TxnTokens::new(&config.trust_domain, &workload, keys)
                 .map_err(|source| AuthorityError::Name { key: "trust_domain", source })
         })
+}
+
+fn envelopes(config: &Config, kafka: &Kafka) -> Result<Envelopes, AuthorityError> {
+    let keys = read("kafka.envelope_keys", &kafka.envelope_keys)?;
+    let keys = KeySet::parse(&keys).map_err(key("kafka.envelope_keys"))?;
+    let signing_key = read("kafka.signing_key", &kafka.signing_key)?;
+    let signing_key = SigningKey::from_jwk(&signing_key).map_err(key("kafka.signing_key"))?;
+    let envelopes = Envelopes::new(&config.trust_domain, &config.documents.workload, keys)
+        // The workload is good: the tokens have it as well.
+        .map_err(|source| AuthorityError::Name { key: "trust_domain", source })?;
+    envelopes.signing(signing_key).map_err(key("kafka.signing_key"))
 }
 
 fn read(key: &'static str, file: &Path) -> Result<String, AuthorityError> {

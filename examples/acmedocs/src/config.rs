@@ -3,6 +3,8 @@
 //! `ACMEDOCS__EDGE__LISTEN=127.0.0.1:8080` is the key `edge.listen`. An unknown key, a missing one and
 //! one that cannot be read stop the service before it listens, with the key's name and what it may be.
 
+mod kafka;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -14,6 +16,8 @@ use std::{
 use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tenantkit::{TenantId, Tier, TierSet, postgres::Connections};
+
+pub use self::kafka::Kafka;
 
 /// The tiers that acmedocs sells.
 pub const TIERS: TierSet = TierSet::new(&["bronze", "silver", "gold", "platinum"]);
@@ -31,6 +35,8 @@ pub struct Config {
     pub limits: Option<PathBuf>,
     /// What the edge takes at a time, of all tenants together. Without it, whatever comes.
     pub capacity: Option<Capacity>,
+    /// Where changes of documents are told. Without it nobody is told, and nothing can be searched.
+    pub kafka: Option<Kafka>,
     /// The service that faces the internet.
     pub edge: Edge,
     /// The service behind it.
@@ -155,6 +161,14 @@ pub enum ConfigError {
     /// The most is less than the least.
     #[error("capacity.adaptive_up_to may be capacity.global_in_flight or more")]
     Adaptive,
+    /// Something of Kafka is none.
+    #[error("kafka.{key} may be {may_be}")]
+    Kafka {
+        /// Which key of it.
+        key: &'static str,
+        /// What it may be.
+        may_be: &'static str,
+    },
     /// The highest tier would be shed first.
     #[error("capacity.shed_all_after_ms may be capacity.shed_after_ms or more")]
     Shedding,
@@ -177,6 +191,7 @@ impl Config {
         config.documents.statement_timeouts()?;
         config.documents.connections_per_tenant()?;
         config.capacity.map_or(Ok(()), |capacity| capacity.check(config.limits.is_some()))?;
+        config.kafka.as_ref().map_or(Ok(()), Kafka::check)?;
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
         config.limits = config.limits.map(|limits| folder.join(limits));
         Ok(config)

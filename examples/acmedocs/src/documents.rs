@@ -8,9 +8,13 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, transport::Server};
 
-use crate::proto::{
-    CreateRequest, DeleteRequest, DeleteResponse, Document, ExportRequest, GetRequest, Heading,
-    ListRequest, ListResponse, UpdateRequest, documents_server,
+use crate::{
+    changes::{Change, Changes},
+    proto::{
+        CreateRequest, DeleteRequest, DeleteResponse, Document, ExportRequest, GetRequest, Heading,
+        ListRequest, ListResponse, SearchRequest, SearchResponse, UpdateRequest, documents_server,
+    },
+    search,
 };
 
 /// The most headings on a page.
@@ -33,13 +37,14 @@ pub fn server() -> Server {
 #[derive(Debug, Clone)]
 pub struct Documents {
     pool: TenantPool,
+    changes: Changes,
 }
 
 impl Documents {
-    /// Keeps the documents in `pool`.
+    /// Keeps the documents in `pool`, and tells their `changes`.
     #[must_use]
-    pub const fn new(pool: TenantPool) -> Self {
-        Self { pool }
+    pub const fn new(pool: TenantPool, changes: Changes) -> Self {
+        Self { pool, changes }
     }
 }
 
@@ -49,9 +54,10 @@ impl documents_server::Documents for Documents {
         // Before a connection is taken: what is wrong costs nobody else one.
         let CreateRequest { title, body } = request.get_ref();
         check(title, body)?;
-        let mut tx = self.pool.begin(request.tenant()?).await.map_err(Error::from)?;
+        let tenant = request.tenant()?;
+        let mut tx = self.pool.begin(tenant).await.map_err(Error::from)?;
         let row = store::insert(&mut tx, title, body).await.map_err(Error::from)?;
-        tx.commit().await.map_err(Error::from)?;
+        self.changes.commit(tx, tenant, &(&row).into()).await?;
         Ok(Response::new(row.into()))
     }
 
@@ -67,9 +73,10 @@ impl documents_server::Documents for Documents {
         let UpdateRequest { id, title, body } = request.get_ref();
         let id = parse(id)?;
         check(title, body)?;
-        let mut tx = self.pool.begin(request.tenant()?).await.map_err(Error::from)?;
+        let tenant = request.tenant()?;
+        let mut tx = self.pool.begin(tenant).await.map_err(Error::from)?;
         let row = store::update(&mut tx, id, title, body).await.map_err(Error::from)?;
-        tx.commit().await.map_err(Error::from)?;
+        self.changes.commit(tx, tenant, &(&row).into()).await?;
         Ok(Response::new(row.into()))
     }
 
@@ -78,9 +85,11 @@ impl documents_server::Documents for Documents {
         request: Request<DeleteRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let id = parse(&request.get_ref().id)?;
-        let mut tx = self.pool.begin(request.tenant()?).await.map_err(Error::from)?;
-        store::delete(&mut tx, id).await.map_err(Error::from)?;
-        tx.commit().await.map_err(Error::from)?;
+        let tenant = request.tenant()?;
+        let mut tx = self.pool.begin(tenant).await.map_err(Error::from)?;
+        let version = store::delete(&mut tx, id).await.map_err(Error::from)?;
+        let change = Change::Deleted { id: id.to_string(), version };
+        self.changes.commit(tx, tenant, &change).await?;
         Ok(Response::new(DeleteResponse {}))
     }
 
@@ -102,6 +111,25 @@ impl documents_server::Documents for Documents {
         let last = documents.last().filter(|_| is_full);
         let next_after = last.map(|document| document.id.clone()).unwrap_or_default();
         Ok(Response::new(ListResponse { documents, next_after }))
+    }
+
+    async fn search(
+        &self,
+        request: Request<SearchRequest>,
+    ) -> Result<Response<SearchResponse>, Status> {
+        if !self.changes.are_told() {
+            return Err(Status::unimplemented("search: needs the key kafka"));
+        }
+        let query = &request.get_ref().query;
+        if query.is_empty() || query.chars().count() > 200 || query.contains('\0') {
+            return Err(Status::invalid_argument("query: 1 to 200 characters, none of them NUL"));
+        }
+        let mut tx = self.pool.begin_read_only(request.tenant()?).await.map_err(Error::from)?;
+        let rows = search::find(&mut tx, query, PAGE).await.map_err(Error::from)?;
+        tx.commit().await.map_err(Error::from)?;
+
+        let documents = rows.into_iter().map(|(id, title)| Heading { id: id.to_string(), title });
+        Ok(Response::new(SearchResponse { documents: documents.collect() }))
     }
 
     type ExportStream = ReceiverStream<Result<Document, Status>>;
@@ -172,7 +200,18 @@ fn parse(id: &str) -> Result<Uuid, Status> {
 }
 
 impl From<store::Row> for Document {
-    fn from(store::Row { id, title, body }: store::Row) -> Self {
+    fn from(store::Row { id, title, body, .. }: store::Row) -> Self {
         Self { id: id.to_string(), title, body }
+    }
+}
+
+impl<'a> From<&'a store::Row> for Change<'a> {
+    fn from(store::Row { id, title, body, version }: &'a store::Row) -> Self {
+        Self::Written {
+            id: id.to_string(),
+            version: *version,
+            title: title.into(),
+            body: body.into(),
+        }
     }
 }

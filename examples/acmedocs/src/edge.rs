@@ -98,7 +98,8 @@ pub fn router(
     let reads = Router::new()
         .route("/v1/ping", get(ping))
         .route("/v1/documents", get(list))
-        .route("/v1/documents/{id}", get(read));
+        .route("/v1/documents/{id}", get(read))
+        .route("/v1/search", get(search));
     let writes = Router::new()
         .route("/v1/documents", post(create))
         .route("/v1/documents/{id}", put(update).delete(delete));
@@ -136,6 +137,13 @@ struct Page {
     after: String,
     #[serde(default)]
     limit: i32,
+}
+
+/// Every word that a document is to have.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    q: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -183,9 +191,15 @@ async fn list(
     Query(Page { after, limit }): Query<Page>,
 ) -> Result<Json<Listing>, Error> {
     let page = documents.list(proto::ListRequest { after, limit }).await?.into_inner();
-    let headings = page.documents.into_iter();
-    let found = headings.map(|proto::Heading { id, title }| Heading { id, title }).collect();
-    Ok(Json(Listing { documents: found, next_after: page.next_after }))
+    Ok(Json(Listing { documents: headings(page.documents), next_after: page.next_after }))
+}
+
+async fn search(
+    State(mut documents): State<Documents>,
+    Query(Words { q: query }): Query<Words>,
+) -> Result<Json<Listing>, Error> {
+    let found = documents.search(proto::SearchRequest { query }).await?.into_inner();
+    Ok(Json(Listing { documents: headings(found.documents), next_after: String::new() }))
 }
 
 async fn create(
@@ -246,6 +260,10 @@ async fn export(
     drop(caller);
     let report = report.ok().flatten().ok_or_else(|| Status::internal("the report panicked"))?;
     Ok(Json(report))
+}
+
+fn headings(found: Vec<proto::Heading>) -> Vec<Heading> {
+    found.into_iter().map(|proto::Heading { id, title }| Heading { id, title }).collect()
 }
 
 const fn one_round() -> u32 {

@@ -5,16 +5,28 @@
 //! outside ----------> edge (axum) -------------> documents (tonic) ------------> Postgres
 //! ```
 //!
+//! Where the configuration has a Kafka:
+//!
+//! ```text
+//!                documents.changed                 search
+//! documents ----------------------> indexer --------------> Postgres <---- documents <---- edge /v1/search
+//!            after each commit, sealed  by tenant, fairly
+//! ```
+//!
 //! Two services, which would be two processes in production: each has its own listener, its own
 //! authority and its own keys. What joins them is the token on the wire.
 
 pub mod authority;
+pub mod changes;
 pub mod config;
 pub mod documents;
 pub mod edge;
 pub mod host;
+pub mod indexer;
 pub mod limits;
 pub mod migrate;
+pub mod replay;
+mod search;
 pub mod serve;
 
 /// The contract of the documents service.

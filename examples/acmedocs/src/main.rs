@@ -1,8 +1,13 @@
 //! Runs both services of acmedocs in one process: `acmedocs [CONFIG]`, by default `acmedocs.toml`.
+//! `acmedocs replay` sends changes that could not be indexed back to the indexer.
 
 use std::{error::Error, pin::pin, process::ExitCode};
 
-use acmedocs::{Config, start};
+use acmedocs::{
+    Config,
+    replay::{self, Asked, replay},
+    start,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -21,7 +26,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let file = std::env::args().nth(1).unwrap_or_else(|| "acmedocs.toml".into());
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if_eq("replay").is_some() {
+        return send_back(arguments).await;
+    }
+    let file = arguments.next().unwrap_or_else(|| "acmedocs.toml".into());
     let config = Config::load(&file)?;
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -45,4 +54,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
         ended = started.ended() => ended?,
     }
     Ok(started.stop().await?)
+}
+
+async fn send_back(mut arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
+    let config = Config::load(&arguments.next().ok_or(replay::Error::Usage)?)?;
+    let done = replay(&config, Asked::parse(arguments)?).await?;
+    println!("of {} dead letters {} went back", done.read, done.replayed);
+    println!(
+        "{} were not asked for, {} do not verify, {} are cut",
+        done.others, done.refused, done.cut
+    );
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! Starts both services on real sockets, and stops them gracefully.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::serve::ListenerExt as _;
 use tenantkit::{
-    Authority, Source, TenantLayer, TenantPool,
+    Authority, Source, TenantLayer, TenantPool, kafka,
     limit::{LimitLayer, limits::UnknownResource, retry::InvalidRetryPolicy},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -13,9 +13,11 @@ use tonic::transport::server::TcpIncoming;
 use crate::{
     Config,
     authority::{self, AuthorityError},
+    changes::Changes,
     config::ConfigError,
     documents::{self, Documents},
     edge,
+    indexer::Indexer,
     limits::{Limited, LimitsError},
     proto::documents_server::DocumentsServer,
 };
@@ -64,12 +66,21 @@ pub enum Error {
     /// The database cannot be used, or would not keep tenants apart.
     #[error("documents.database_url: {0}")]
     Database(#[from] tenantkit::postgres::Error),
+    /// Changes cannot be told.
+    #[error("kafka: {0}")]
+    Changes(#[from] kafka::BuildError),
+    /// Changes cannot be consumed.
+    #[error("kafka: {0}")]
+    Indexer(#[from] kafka::InvalidConsumer),
     /// A service panicked, outside of any request.
     #[error("a service panicked")]
     Panicked,
     /// The edge ended.
     #[error("the edge ended: {0}")]
     Edge(#[from] io::Error),
+    /// The indexer ended.
+    #[error("the indexer ended: {0}")]
+    Indexing(#[from] kafka::ConsumeError),
     /// The documents service ended.
     #[error("the documents service ended: {0}")]
     Documents(#[from] tonic::transport::Error),
@@ -170,7 +181,17 @@ async fn start_documents(
 
     let (listener, address) = listen("documents.listen", config.documents.listen).await?;
     let layer = TenantLayer::new(authority).admit(Source::TxnToken);
-    let service = DocumentsServer::new(Documents::new(pool));
+    let changes = match &config.kafka {
+        Some(kafka) => Changes::told(kafka, authority)?,
+        None => Changes::untold(),
+    };
+    if let Some(kafka) = &config.kafka {
+        // A quarter of the connections: the others are for callers.
+        let handlers = connections.div_ceil(4) as usize;
+        let indexer = Indexer::new(kafka, authority, pool.clone(), handlers)?;
+        tasks.spawn(run_indexer(indexer, stopped.clone()));
+    }
+    let service = DocumentsServer::new(Documents::new(pool, changes.clone()));
     // Health needs no tenant: it stands beside the layer and not behind it.
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<DocumentsServer<Documents>>().await;
@@ -187,7 +208,9 @@ async fn start_documents(
         // Small frames that wait for the caller's acknowledgement wait 40 ms.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let stop = async move { drop(stopped.changed().await) };
-        Ok(router.serve_with_incoming_shutdown(incoming, stop).await?)
+        router.serve_with_incoming_shutdown(incoming, stop).await?;
+        changes.flush().await;
+        Ok(())
     });
     Ok(address)
 }
@@ -213,6 +236,17 @@ async fn start_edge(
         Ok(axum::serve(listener, service).with_graceful_shutdown(stop).await?)
     });
     Ok(address)
+}
+
+/// What is under way is done and committed before it leaves the group.
+async fn run_indexer(indexer: Indexer, mut stopped: watch::Receiver<()>) -> Result<(), Error> {
+    let handle = indexer.handle();
+    let mut running = pin!(indexer.run());
+    tokio::select! {
+        ended = &mut running => return Ok(ended?),
+        _ = stopped.changed() => handle.shutdown(),
+    }
+    Ok(running.await?)
 }
 
 async fn listen(

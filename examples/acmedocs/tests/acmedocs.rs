@@ -9,5 +9,6 @@ mod acmedocs {
     mod fake;
     mod limits;
     mod process;
+    mod search;
     mod secrets;
 }

@@ -55,18 +55,25 @@ impl Issuer {
     /// The public key with the terms on which the services trust it.
     #[must_use]
     pub fn service_jwk(&self) -> Value {
-        let mut jwk = self.public_jwk();
-        jwk["tenantkit_use"] = "txn".into();
-        jwk["tenantkit_workload"] = crate::EDGE_WORKLOAD.into();
-        jwk
+        self.jwk_on_terms("txn", crate::EDGE_WORKLOAD)
+    }
+
+    /// The public key with the terms on which the records that it seals are opened.
+    #[must_use]
+    pub fn envelope_jwk(&self) -> Value {
+        self.jwk_on_terms("envelope", "documents")
     }
 
     /// The private key of a service, RFC 8037.
     #[must_use]
     pub fn private_service_jwk(&self) -> Value {
-        let mut jwk = self.service_jwk();
-        jwk["d"] = BASE64URL.encode(self.seed.0).into();
-        jwk
+        self.private(self.service_jwk())
+    }
+
+    /// The private key that seals records, RFC 8037.
+    #[must_use]
+    pub fn private_envelope_jwk(&self) -> Value {
+        self.private(self.envelope_jwk())
     }
 
     /// A compact JWS, RFC 7515.
@@ -98,6 +105,20 @@ impl Issuer {
             "tctx": { "tenant": tenant, "inc": 1, "tier": "gold", "sub_iss": crate::ISSUER },
         });
         self.sign("txntoken+jwt", &claims)
+    }
+}
+
+impl Issuer {
+    fn jwk_on_terms(&self, key_use: &str, workload: &str) -> Value {
+        let mut jwk = self.public_jwk();
+        jwk["tenantkit_use"] = key_use.into();
+        jwk["tenantkit_workload"] = workload.into();
+        jwk
+    }
+
+    fn private(&self, mut jwk: Value) -> Value {
+        jwk["d"] = BASE64URL.encode(self.seed.0).into();
+        jwk
     }
 }
 

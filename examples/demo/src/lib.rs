@@ -3,7 +3,9 @@
 
 mod edge;
 pub mod issuer;
+pub mod kafka;
 pub mod rivals;
+pub mod search;
 mod setup;
 pub mod show;
 pub mod story;

@@ -5,7 +5,10 @@ use std::{fmt::Write as _, net::SocketAddr, path::Path};
 use serde_json::Value;
 use throwaway::{Postgres, PostgresVersion};
 
-use crate::{AUDIENCE, EDGE_WORKLOAD, Failed, ISSUER, TRUST_DOMAIN};
+use crate::{
+    AUDIENCE, EDGE_WORKLOAD, Failed, ISSUER, TRUST_DOMAIN,
+    kafka::{Brokers, Kafka},
+};
 
 /// What a world is like, where it is not as usual.
 #[derive(Debug, Default)]
@@ -14,6 +17,7 @@ pub struct Setup {
     pub(crate) idp_keys: Vec<Value>,
     pub(crate) log: Option<String>,
     pub(crate) limits: Option<String>,
+    pub(crate) kafka: Option<Brokers>,
     own_postgres: bool,
     tenants: Vec<String>,
     max_connections: Option<u32>,
@@ -66,6 +70,12 @@ impl Setup {
         Self { limits: Some(document.to_owned()), ..self }
     }
 
+    /// With a Kafka, and so with a search.
+    #[must_use]
+    pub fn kafka(self, brokers: Brokers) -> Self {
+        Self { kafka: Some(brokers), ..self }
+    }
+
     /// With an acmedocs that logs what passes `filter`, to a file.
     #[must_use]
     pub fn log(self, filter: &str) -> Self {
@@ -82,7 +92,12 @@ impl Setup {
     }
 
     /// The configuration of acmedocs.
-    pub(crate) fn config(&self, folder: &Path, addresses: &Addresses) -> String {
+    pub(crate) fn config(
+        &self,
+        folder: &Path,
+        addresses: &Addresses,
+        kafka: Option<&Kafka>,
+    ) -> String {
         let Addresses { edge, documents, serving_url, owner_url } = addresses;
         let limits = self.limits.as_ref().map_or("", |_| "limits = \"limits.toml\"\n");
         let mut config = format!(
@@ -119,6 +134,7 @@ initech = {{ tier = "bronze", suspended = true }}
             // A string takes whatever is written to it.
             let _ = writeln!(config, r#"{tenant} = {{ tier = "silver" }}"#);
         }
+        config.extend(kafka.map(|kafka| kafka.config(folder)));
         config
     }
 }

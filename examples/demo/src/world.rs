@@ -18,6 +18,7 @@ use tonic::transport::Channel;
 
 use crate::{
     Edge, Failed, Issuer, issuer,
+    kafka::Kafka,
     setup::{Addresses, Setup},
 };
 
@@ -55,6 +56,8 @@ pub struct World {
     pub services: Issuer,
     /// Stopped first, and only then what it talks to.
     acmedocs: Running,
+    /// Where acmedocs tells its changes, if anywhere.
+    pub kafka: Option<Kafka>,
     /// Between acmedocs and Postgres, to make it slow.
     pub link: Proxy,
     /// The database that acmedocs uses.
@@ -105,11 +108,20 @@ impl World {
         write(&folder, "idp.jwks", &json!({ "keys": idp_keys }))?;
         write(&folder, "services.jwks", &json!({ "keys": [services.service_jwk()] }))?;
         write(&folder, "edge.jwk", &services.private_service_jwk())?;
+        let kafka = match setup.kafka {
+            Some(brokers) => Some(Kafka::start(brokers, database.name()).await?),
+            None => None,
+        };
+        if kafka.is_some() {
+            let records = Issuer::new("documents-1")?;
+            write(&folder, "envelopes.jwks", &json!({ "keys": [records.envelope_jwk()] }))?;
+            write(&folder, "envelope.jwk", &records.private_envelope_jwk())?;
+        }
 
         let serving_url = database.url_through(&link, &serving_role);
         let (edge, documents) = (free_address(), free_address());
         let addresses = Addresses { edge, documents, serving_url, owner_url: database.url(&owner) };
-        let acmedocs = run(acmedocs, &setup, &addresses, &folder).await?;
+        let acmedocs = run(acmedocs, &setup, &addresses, kafka.as_ref(), &folder).await?;
         let mut world = Self {
             edge: Edge::at(edge),
             edge_address: edge,
@@ -117,6 +129,7 @@ impl World {
             idp,
             services,
             acmedocs,
+            kafka,
             link,
             database,
             serving_role,
@@ -170,7 +183,8 @@ impl World {
                 Acmedocs::InProcess
             }
         };
-        self.acmedocs = run(how, &self.setup, &self.addresses, &self.folder).await?;
+        self.acmedocs =
+            run(how, &self.setup, &self.addresses, self.kafka.as_ref(), &self.folder).await?;
         self.edge = Edge::at(self.edge_address);
         self.wait_until_healthy().await
     }
@@ -218,6 +232,19 @@ impl World {
         Ok(read("edge-audit.jsonl")? + &read("documents-audit.jsonl")?)
     }
 
+    /// What sends changes of a tenant that could not be indexed back to the indexer.
+    ///
+    /// # Errors
+    ///
+    /// When acmedocs is not built beside us.
+    pub fn replay_command(&self) -> Result<String, Failed> {
+        let (acmedocs, folder) = (acmedocs_binary()?, self.folder.path().display());
+        let acmedocs = acmedocs.display();
+        Ok(format!(
+            "{acmedocs} replay {folder}/acmedocs.toml --tenant acme --reason handler-failed"
+        ))
+    }
+
     /// Says what to paste.
     pub fn invite(&self) {
         let now = issuer::now();
@@ -234,6 +261,14 @@ impl World {
              psql '{}'\n",
             self.database.url(&self.serving_role),
         );
+        if let (Some(kafka), Ok(replay)) = (&self.kafka, self.replay_command()) {
+            println!(
+                "curl -i 'http://{edge}/v1/search?q=plan' -H 'authorization: Bearer {bearer}'\n\n\
+                 {replay}\n\n\
+                 kcat -b {} -t {} -C -e -f '%h\\n'\n",
+                kafka.brokers, kafka.dead_letter_topic,
+            );
+        }
     }
 
     async fn wait_until_healthy(&mut self) -> Result<(), Failed> {
@@ -261,10 +296,11 @@ async fn run(
     acmedocs: Acmedocs,
     setup: &Setup,
     addresses: &Addresses,
+    kafka: Option<&Kafka>,
     folder: &Folder,
 ) -> Result<Running, Failed> {
     let config = folder.path().join("acmedocs.toml");
-    fs::write(&config, setup.config(folder.path(), addresses))?;
+    fs::write(&config, setup.config(folder.path(), addresses, kafka))?;
     if let Some(limits) = &setup.limits {
         fs::write(folder.path().join("limits.toml"), limits)?;
     }

@@ -39,6 +39,7 @@ pub(super) struct Lent {
 }
 
 /// The permit of a request under way.
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one: no allocation")]
 pub(super) enum Pass {
     Own(Entered),
     Lent(Arc<Lent>),

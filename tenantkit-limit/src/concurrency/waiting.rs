@@ -94,7 +94,7 @@ impl<K> Common<'_, K> {
         loop {
             match take() {
                 Err(Blocked::Common(_, seen)) if seen.has_spares() => {
-                    _ = self.table.recall(self.word)
+                    _ = self.table.recall(self.word);
                 }
                 result => return result,
             }

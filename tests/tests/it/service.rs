@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use acmedocs::{
     authority::MIGRATE,
+    changes::Changes,
     config::{Documents as Config, TIERS},
     documents::Documents,
     migrate::migrate,
@@ -74,6 +75,7 @@ impl Service {
             owner_url: database.url(&owner),
             max_connections: connections.try_into().unwrap(),
             statement_timeout_ms: Default::default(),
+            connections_per_tenant_percent: None,
         };
         migrate(&authority, &config).await.unwrap();
         let pool = TenantPool::builder(&authority).options(|options| {
@@ -82,7 +84,8 @@ impl Service {
         let pool = pool.connect(&config.database_url).await.unwrap();
 
         let layer = TenantLayer::new(&authority).admit(Source::TxnToken);
-        let documents = layer.named_layer(DocumentsServer::new(Documents::new(pool.clone())));
+        let documents = layer
+            .named_layer(DocumentsServer::new(Documents::new(pool.clone(), Changes::untold())));
         let (listener, address) = listen().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {

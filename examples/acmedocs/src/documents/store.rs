@@ -13,20 +13,20 @@ pub(super) struct Row {
     pub(super) title: String,
     /// The text.
     pub(super) body: String,
+    /// How often it was written.
+    pub(super) version: i64,
 }
 
 /// Adds a document.
 pub(super) async fn insert(conn: &mut TenantConn, title: &str, body: &str) -> sqlx::Result<Row> {
-    sqlx::query_as("INSERT INTO documents (title, body) VALUES ($1, $2) RETURNING id, title, body")
-        .bind(title)
-        .bind(body)
-        .fetch_one(conn)
-        .await
+    let sql =
+        "INSERT INTO documents (title, body) VALUES ($1, $2) RETURNING id, title, body, version";
+    sqlx::query_as(sql).bind(title).bind(body).fetch_one(conn).await
 }
 
 /// One document.
 pub(super) async fn find(conn: &mut TenantConn, id: Uuid) -> sqlx::Result<Row> {
-    sqlx::query_as("SELECT id, title, body FROM documents WHERE id = $1")
+    sqlx::query_as("SELECT id, title, body, version FROM documents WHERE id = $1")
         .bind(id)
         .fetch_one(conn)
         .await
@@ -40,7 +40,8 @@ pub(super) async fn update(
     body: &str,
 ) -> sqlx::Result<Row> {
     sqlx::query_as(
-        "UPDATE documents SET title = $2, body = $3 WHERE id = $1 RETURNING id, title, body",
+        "UPDATE documents SET title = $2, body = $3, version = version + 1
+        WHERE id = $1 RETURNING id, title, body, version",
     )
     .bind(id)
     .bind(title)
@@ -49,13 +50,12 @@ pub(super) async fn update(
     .await
 }
 
-/// Removes a document.
-pub(super) async fn delete(conn: &mut TenantConn, id: Uuid) -> sqlx::Result<()> {
-    sqlx::query_as::<_, (Uuid,)>("DELETE FROM documents WHERE id = $1 RETURNING id")
+/// Removes a document. Gives the version that this is of it.
+pub(super) async fn delete(conn: &mut TenantConn, id: Uuid) -> sqlx::Result<i64> {
+    sqlx::query_scalar("DELETE FROM documents WHERE id = $1 RETURNING version + 1")
         .bind(id)
         .fetch_one(conn)
         .await
-        .map(drop)
 }
 
 /// At most `limit` documents behind `after`, in the order of their ids, without their bodies.
@@ -77,9 +77,6 @@ pub(super) async fn page(
     after: Option<Uuid>,
     limit: i32,
 ) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_as("SELECT id, title, body FROM documents WHERE id > $1 ORDER BY id LIMIT $2")
-        .bind(after.unwrap_or(Uuid::nil()))
-        .bind(limit)
-        .fetch_all(conn)
-        .await
+    let sql = "SELECT id, title, body, version FROM documents WHERE id > $1 ORDER BY id LIMIT $2";
+    sqlx::query_as(sql).bind(after.unwrap_or(Uuid::nil())).bind(limit).fetch_all(conn).await
 }

@@ -156,6 +156,68 @@ fn a_capacity_that_contradicts_itself_is_told_with_the_key_and_what_it_may_be() 
     }
 }
 
+/// What makes the good one tell its changes.
+const KAFKA: &str = r#"[kafka]
+brokers = "127.0.0.1:9092"
+topic = "documents.changed"
+dead_letter_topic = "documents.changed.dead"
+group = "indexer"
+envelope_keys = "envelopes.jwks"
+signing_key = "envelope.jwk"
+[tenants]"#;
+
+#[test]
+fn a_kafka_that_is_none_is_told_with_the_key_and_what_it_may_be() {
+    for (from, to, promised) in [
+        ("topic = \"documents.changed\"\n", "", &["kafka.topic", "missing"][..]),
+        ("group =", "colour = 1\ngroup =", &["colour", "dead_letter_topic"]),
+        ("127.0.0.1:9092", "127.0.0.1", &["kafka.brokers", "host:9092,other:9092"]),
+        ("127.0.0.1:9092", "a:1,:2", &["kafka.brokers", "host:9092,other:9092"]),
+        ("\"documents.changed\"", "\"documents changed\"", &["kafka.topic", "1 to 249"]),
+        ("changed.dead\"", "changed:dead\"", &["kafka.dead_letter_topic", "1 to 249"]),
+        ("changed.dead\"", "changed\"", &["kafka.dead_letter_topic", "any but kafka.topic"]),
+        ("\"indexer\"", "\"\"", &["kafka.group", "the empty one"]),
+        ("\"indexer\"", "[]", &["kafka.group", "string"]),
+    ] {
+        assert!(KAFKA.contains(from), "{from}");
+        let said = said("[tenants]", &KAFKA.replacen(from, to, 1));
+        assert!(promised.iter().all(|it| said.contains(it)), "{to}: {said}");
+    }
+}
+
+#[test]
+fn a_key_of_kafka_that_is_none_is_told_by_its_key() {
+    let (good, other) = (Issuer::new("documents-1").unwrap(), Issuer::new("documents-2").unwrap());
+    let set = |jwk| json!({ "keys": [jwk] }).to_string();
+    let (keys, key) = (set(good.envelope_jwk()), good.private_envelope_jwk().to_string());
+    let said = |keys: &str, key: &str| {
+        let config = GOOD.replacen("[tenants]", KAFKA, 1);
+        let folder = Folder::new(&config);
+        let mut config = Config::load(&folder.config()).unwrap();
+        folder.write("envelopes.jwks", keys);
+        folder.write("envelope.jwk", key);
+        let kafka = config.kafka.as_mut().unwrap();
+        kafka.envelope_keys = folder.0.path().join("envelopes.jwks");
+        kafka.signing_key = folder.0.path().join("envelope.jwk");
+        let said = authority::documents(&config).err().map(|error| error.to_string());
+        assert!(authority::edge(&config).is_ok(), "the edge has nothing to do with them");
+        said
+    };
+    assert_eq!(said(&keys, &key), None);
+    for (keys, key, promised) in [
+        ("{}", &*key, "kafka.envelope_keys: "),
+        (&set(good.private_envelope_jwk()), &key, "kafka.envelope_keys: "),
+        (&keys, "no JSON", "kafka.signing_key: "),
+        (&keys, &good.envelope_jwk().to_string(), "kafka.signing_key: "),
+        (&keys, &good.private_service_jwk().to_string(), "kafka.signing_key: "),
+        (&keys, &other.private_envelope_jwk().to_string(), "kafka.signing_key: "),
+    ] {
+        let said = said(keys, key).unwrap();
+        assert!(said.starts_with(promised), "{promised}{said}");
+        assert!(!said.contains(good.private_envelope_jwk()["d"].as_str().unwrap()));
+    }
+}
+
 #[test]
 fn the_limits_are_beside_the_configuration_that_names_them() {
     let folder = Folder::new(&GOOD.replacen("[edge]", "limits = \"limits.toml\"\n[edge]", 1));

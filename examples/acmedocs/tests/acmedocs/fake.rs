@@ -13,7 +13,7 @@ use acmedocs::{
     documents,
     proto::{
         CreateRequest, DeleteRequest, DeleteResponse, Document, ExportRequest, GetRequest,
-        ListRequest, ListResponse, UpdateRequest,
+        ListRequest, ListResponse, SearchRequest, SearchResponse, UpdateRequest,
         documents_server::{self, DocumentsServer},
     },
 };
@@ -111,6 +111,10 @@ impl documents_server::Documents for Fake {
     }
 
     async fn delete(&self, _: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
+        unreachable!("nobody asks for it")
+    }
+
+    async fn search(&self, _: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
         unreachable!("nobody asks for it")
     }
 

@@ -1,0 +1,102 @@
+//! The indexer: consumes the changes of documents, and keeps what is searched.
+//!
+//! A record comes at least once, and after a crash some come again: each is an upsert that nothing older
+//! overwrites ([`search`](crate::search)), so that this changes nothing. An inbox, which would let each have its
+//! effects once whatever they are, is not needed for that.
+
+use std::error::Error as StdError;
+
+use sqlx::types::Uuid;
+use tenantkit::{
+    Authority, TenantContext, TenantPool,
+    kafka::{ConsumeError, ConsumerHandle, Failure, Incoming, InvalidConsumer, TenantConsumer},
+};
+
+use crate::{
+    changes::Change,
+    config::Kafka,
+    search::{self, Text},
+};
+
+/// What a record that is no change has for its reason in the dead letter topic.
+pub const NOT_A_CHANGE: &str = "not-a-change";
+
+/// Consumes the changes of documents.
+#[derive(Debug)]
+pub struct Indexer {
+    consumer: TenantConsumer,
+    pool: TenantPool,
+}
+
+impl Indexer {
+    /// Indexes with so many `handlers` at once, each with a connection of the pool. No broker is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// When the client does not take the brokers.
+    pub fn new(
+        kafka: &Kafka,
+        authority: &Authority,
+        pool: TenantPool,
+        handlers: usize,
+    ) -> Result<Self, InvalidConsumer> {
+        let consumer = TenantConsumer::builder(authority)
+            .set("bootstrap.servers", &kafka.brokers)
+            .group(&kafka.group)
+            .topic(&kafka.topic)
+            .dead_letters(&kafka.dead_letter_topic)
+            .concurrency(handlers)
+            .build()?;
+        Ok(Self { consumer, pool })
+    }
+
+    /// To shut it down, and to see how it stands.
+    #[must_use]
+    pub fn handle(&self) -> ConsumerHandle {
+        self.consumer.handle()
+    }
+
+    /// Indexes until it is shut down.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantConsumer::run`].
+    pub async fn run(self) -> Result<(), ConsumeError> {
+        let Self { consumer, pool } = self;
+        consumer
+            .run(move |tenant, record| {
+                let pool = pool.clone();
+                async move {
+                    let indexed = index(&pool, &tenant, &record).await;
+                    indexed.inspect_err(|failure| log(failure, &record))
+                }
+            })
+            .await
+    }
+}
+
+async fn index(
+    pool: &TenantPool,
+    tenant: &TenantContext,
+    record: &Incoming,
+) -> Result<(), Failure> {
+    let no_change = || Failure::permanent(NOT_A_CHANGE);
+    let payload = record.payload().ok_or_else(no_change)?;
+    let change: Change<'_> = serde_json::from_slice(payload).map_err(|_| no_change())?;
+    let id: Uuid = change.id().parse().map_err(|_| no_change())?;
+    let (version, text) = match &change {
+        Change::Written { version, title, body, .. } => (*version, Text::Is { title, body }),
+        Change::Deleted { version, .. } => (*version, Text::Gone),
+    };
+    let mut tx = pool.begin(tenant).await?;
+    search::put(&mut tx, id, version, text).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Where the record is, and nothing of what is in it.
+fn log(failure: &Failure, record: &Incoming) {
+    let (partition, offset, attempt) = (record.partition(), record.offset(), record.attempt());
+    let error = failure.cause().map(|cause| cause as &dyn StdError);
+    tracing::warn!(partition, offset, attempt, error, "a change was not indexed");
+}
