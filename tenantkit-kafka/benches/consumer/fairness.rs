@@ -17,6 +17,8 @@ use crate::{
 const HANDLING: Duration = Duration::from_millis(5);
 const LIGHT: u32 = 1000;
 const EVERY: Duration = Duration::from_millis(20);
+/// When the control is given up.
+const STALLED: Duration = Duration::from_secs(180);
 
 type Waits = Arc<Mutex<Vec<Duration>>>;
 
@@ -26,17 +28,29 @@ pub(crate) async fn run(heavy: u64) {
     let alone = stage.topic().await;
     let solo = ours(&stage, &alone, 0).await;
     tell("light tenant alone", &solo);
+    println!("memory: {:?} MiB now and at the peak", memory());
 
     let together = stage.topic().await;
     stage.fill(&together, "acme", heavy).await;
+    println!("memory, records sent: {:?} MiB now and at the peak", memory());
     let crowded = ours(&stage, &together, heavy).await;
     tell("light tenant beside the backlog", &crowded);
     println!("p99 over its solo run: {:.2}", at(&crowded, 0.99) / at(&solo, 0.99));
-    println!("memory after: {:?} MiB now and at the peak", memory());
+    println!("memory: {:?} MiB now and at the peak", memory());
 
-    let plain = stage.topic().await;
-    stage.fill(&plain, "acme", heavy).await;
-    control(&stage, &plain).await;
+    // In a group of its own, which has all of the backlog before it.
+    control(&stage, &together).await;
+}
+
+/// What a record of the light tenant says: in which run it was sent, and when.
+fn stamp(run: &str, epoch: Instant) -> String {
+    format!("{run} {}", epoch.elapsed().as_nanos())
+}
+
+/// How long such a record has waited. None for another run's, and for the heavy tenant's.
+fn waited(payload: &[u8], run: &str, epoch: Instant) -> Option<Duration> {
+    let sent = std::str::from_utf8(payload).ok()?.strip_prefix(run)?.strip_prefix(' ')?;
+    Some(epoch.elapsed() - Duration::from_nanos(sent.parse().ok()?))
 }
 
 fn tell(what: &str, waits: &[f64]) {
@@ -62,31 +76,26 @@ async fn ours(stage: &Stage, topic: &str, heavy: u64) -> Vec<f64> {
     let handle = consumer.handle();
     let noting = Arc::clone(&waits);
     let epoch = Instant::now();
-    let running = tokio::spawn(consumer.run(move |tenant, record| {
+    let running = tokio::spawn(consumer.run(move |_, record| {
         let waits = Arc::clone(&noting);
         async move {
             tokio::time::sleep(HANDLING).await;
-            if *tenant.tenant() == *"globex" {
-                let sent = std::str::from_utf8(record.payload().unwrap()).unwrap();
-                let sent = Duration::from_nanos(sent.parse().unwrap());
-                waits.lock().unwrap().push(epoch.elapsed() - sent);
-            }
+            waits.lock().unwrap().extend(waited(record.payload().unwrap(), "ours", epoch));
             Ok(())
         }
     }));
-    // It is running for some time when the light tenant comes: it has read what is there.
+    // It is running for some time when the light tenant comes: it has looked through what is there.
     let start = Instant::now();
-    loop {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let is_ready = || {
         let stats = handle.stats();
-        let read: u64 = stats.behind.values().sum();
-        if read + stats.tiers[&Some("gold")].handled >= heavy * 99 / 100 && !stats.behind.is_empty()
-        {
-            break;
-        }
+        let read = stats.behind.values().sum::<u64>() + stats.tiers[&Some("gold")].handled;
+        stats.rebalances > 0 && read >= heavy * 99 / 100
+    };
+    while !is_ready() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     println!("{heavy} records were looked through in {:.1?}", start.elapsed());
-    light(stage, topic, epoch).await;
+    light(stage, topic, "ours", epoch).await;
     let most = Instant::now();
     while waits.lock().unwrap().len() < LIGHT as usize && most.elapsed() < Duration::from_secs(60) {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -111,14 +120,14 @@ fn sorted(waits: &Waits) -> Vec<f64> {
 }
 
 /// One record every 20 ms, whether or not the one before was handled.
-async fn light(stage: &Stage, topic: &str, epoch: Instant) {
-    let producer = stage.producer();
+async fn light(stage: &Stage, topic: &str, run: &str, epoch: Instant) {
+    let (producer, tenant) = (stage.producer(), stage.neighbour_of("acme"));
     let mut pace = tokio::time::interval(EVERY);
     for number in 0..LIGHT {
         pace.tick().await;
-        let (key, sent) = (number.to_string(), epoch.elapsed().as_nanos().to_string());
+        let (key, sent) = (number.to_string(), stamp(run, epoch));
         let record = Outgoing::to(topic).key(key.as_bytes()).payload(sent.as_bytes());
-        drop(producer.enqueue(&stage.test.context("globex"), record).await.unwrap());
+        drop(producer.enqueue(&stage.test.context(tenant.as_str()), record).await.unwrap());
     }
     producer.flush().await.unwrap();
 }
@@ -137,22 +146,20 @@ async fn control(stage: &Stage, topic: &str) {
         let permits = Arc::new(tokio::sync::Semaphore::new(64));
         while !stopped.load(std::sync::atomic::Ordering::SeqCst) {
             let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
-            let is_light = message.payload().unwrap().first() != Some(&b'x');
             let payload = message.payload().unwrap().to_vec();
             let permit = runtime.block_on(Arc::clone(&permits).acquire_owned()).unwrap();
             let waits = Arc::clone(&noting);
             runtime.spawn(async move {
                 tokio::time::sleep(HANDLING).await;
-                if is_light {
-                    let sent = std::str::from_utf8(&payload).unwrap().parse().unwrap();
-                    waits.lock().unwrap().push(epoch.elapsed() - Duration::from_nanos(sent));
-                }
+                waits.lock().unwrap().extend(waited(&payload, "plain", epoch));
                 drop(permit);
             });
         }
     });
-    light(stage, topic, epoch).await;
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    light(stage, topic, "plain", epoch).await;
+    while waits.lock().unwrap().len() < LIGHT as usize && epoch.elapsed() < STALLED {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     stops.store(true, std::sync::atomic::Ordering::SeqCst);
     plain.await.unwrap();
     let handled = sorted(&waits);

@@ -7,11 +7,11 @@ use std::{
 };
 
 use tenantkit_core::{
-    Algorithm, Envelopes, KeySet, KeyTerms, KeyUse, SigningKey, SystemClock, TierSet,
-    test_util::TestAuthority,
+    Algorithm, Envelopes, KeySet, KeyTerms, KeyUse, SigningKey, SystemClock, TenantId,
+    TenantRecord, TierSet, test_util::TestAuthority,
 };
 use tenantkit_kafka::{
-    Outgoing, TenantConsumer, TenantConsumerBuilder, TenantProducer,
+    Outgoing, Partitioner, TenantConsumer, TenantConsumerBuilder, TenantProducer,
     rdkafka::{
         ClientConfig,
         admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -20,7 +20,7 @@ use tenantkit_kafka::{
 };
 use throwaway::Kafka;
 
-pub(crate) const PARTITIONS: i32 = 4;
+pub(crate) const PARTITIONS: u32 = 4;
 
 pub(crate) struct Stage {
     _kafka: Kafka,
@@ -52,7 +52,9 @@ impl Stage {
         let topic = format!("bench.{}.{number}", std::process::id());
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
-        for (topic, partitions) in [(topic.clone(), PARTITIONS), (format!("{topic}.dead"), 1)] {
+        for (topic, partitions) in
+            [(topic.clone(), i32::try_from(PARTITIONS).unwrap()), (format!("{topic}.dead"), 1)]
+        {
             let topic = NewTopic::new(&topic, partitions, TopicReplication::Fixed(1));
             admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
         }
@@ -63,7 +65,6 @@ impl Stage {
         TenantProducer::builder(self.test.authority())
             .set("bootstrap.servers", &self.brokers)
             .set("linger.ms", "1")
-            .partitioner(tenantkit_kafka::Partitioner::new(PARTITIONS.try_into().unwrap()))
             .build()
             .unwrap()
     }
@@ -74,6 +75,17 @@ impl Stage {
             .group(&format!("{topic}.group"))
             .topic(topic)
             .dead_letters(&format!("{topic}.dead"))
+    }
+
+    /// A tenant that has the same partitions as another one.
+    pub(crate) fn neighbour_of(&self, tenant: &str) -> TenantId {
+        let shard = |tenant: &TenantId| Partitioner::default().shard(tenant, PARTITIONS);
+        let theirs = shard(&tenant.parse().unwrap());
+        let names = (0..).map(|number| format!("light-{number}").parse().unwrap());
+        let tenant = { names }.find(|name| shard(name) == theirs).unwrap();
+        let bronze = TierSet::METALS.get("bronze").unwrap();
+        self.test.directory().set(tenant, TenantRecord::active(bronze));
+        tenant
     }
 
     /// `count` records of 100 bytes of one tenant, sealed, over 1,000 keys.
