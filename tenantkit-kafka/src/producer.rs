@@ -107,13 +107,13 @@ impl TenantProducer {
     /// Outside a Tokio runtime, at the first record of a topic.
     pub fn send<'a>(
         &'a self,
-        tenant: impl AsTenant,
+        tenant: impl AsTenant + 'a,
         record: Outgoing<'a>,
     ) -> Sending<'a, Delivered> {
-        let context = tenant.as_tenant().clone();
         Sending::new(async move {
-            let span = Span::new("send", &context, &record);
-            span.around(async { self.enter(&context, &record).await?.await }).await
+            let context = tenant.as_tenant();
+            let span = Span::new("send", context, &record);
+            span.around(async { self.enter(context, &record).await?.await }).await
         })
     }
 
@@ -135,13 +135,13 @@ impl TenantProducer {
     /// As [`send`](Self::send).
     pub fn enqueue<'a>(
         &'a self,
-        tenant: impl AsTenant,
+        tenant: impl AsTenant + 'a,
         record: Outgoing<'a>,
     ) -> Sending<'a, Delivery> {
-        let context = tenant.as_tenant().clone();
         Sending::new(async move {
-            let span = Span::new("enqueue", &context, &record);
-            span.around(self.enter(&context, &record)).await
+            let context = tenant.as_tenant();
+            let span = Span::new("enqueue", context, &record);
+            span.around(self.enter(context, &record)).await
         })
     }
 
@@ -160,16 +160,16 @@ impl TenantProducer {
     /// As [`send`](Self::send).
     pub fn try_enqueue<'a>(
         &'a self,
-        tenant: impl AsTenant,
+        tenant: impl AsTenant + 'a,
         record: Outgoing<'a>,
     ) -> Sending<'a, Delivery> {
-        let context = tenant.as_tenant().clone();
         Sending::new(async move {
-            let span = Span::new("enqueue", &context, &record);
+            let context = tenant.as_tenant();
+            let span = Span::new("enqueue", context, &record);
             span.around(async {
-                let (traced, partitions) = self.admit(&context, &record).await?;
+                let (traced, partitions) = self.admit(context, &record).await?;
                 let room = self.0.in_flight.try_enter(context.tenant(), cost(&record, &traced));
-                self.hand_over(&context, &record, &traced, partitions, room.ok_or(Error::Full)?)
+                self.hand_over(context, &record, &traced, partitions, room.ok_or(Error::Full)?)
             })
             .await
         })
