@@ -64,6 +64,12 @@ impl Chunks {
         Self { chunks: Pool::new() }
     }
 
+    /// How many chunks are in lists.
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
     pub(super) fn push(&mut self, list: &mut List, entry: u32) -> Place {
         if list.tail == NIL || usize::from(self.chunks[list.tail].end) == ROOM {
             self.append(list);

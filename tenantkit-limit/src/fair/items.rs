@@ -2,7 +2,10 @@
 
 use std::num::NonZeroU64;
 
-use super::pool::{NIL, Pool, Pooled};
+use super::{
+    Weight,
+    pool::{NIL, Pool, Pooled},
+};
 
 pub(super) struct Item<T> {
     /// It stays here until it is completed or dead; who holds a lease has a clone.
@@ -17,6 +20,8 @@ pub(super) struct Item<T> {
     pub(super) cost: u32,
     pub(super) tenant: u32,
     pub(super) attempts: u32,
+    /// The weight that its tenant had when it was charged.
+    pub(super) weight: Weight,
     pub(super) class: u8,
     pub(super) state: ItemState,
     pub(super) next: u32,
@@ -49,6 +54,7 @@ impl<T> Default for Item<T> {
             cost: 0,
             tenant: NIL,
             attempts: 0,
+            weight: Weight::ONE,
             class: 0,
             state: ItemState::None,
             next: NIL,

@@ -188,15 +188,15 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     ) -> Result<Option<T>, LeaseLost> {
         self.pass(now);
         let number = self.held(id)?;
-        let Item { tenant, cost, key, since, class, .. } = self.items[number];
+        let Item { tenant, cost, weight, key, since, class, .. } = self.items[number];
         self.items.unlink(&mut self.leased, number);
         let slot = &mut self.tenants.slots[tenant];
         slot.in_flight -= 1;
         slot.cost_in_flight -= u64::from(cost);
         self.in_flight -= 1;
         match end {
-            End::Done { cost: Some(actual) } => self.correct(tenant, cost, actual),
-            End::Undone => self.correct(tenant, cost, 0),
+            End::Done { cost: Some(actual) } => self.correct(tenant, weight, cost, actual),
+            End::Undone => self.correct(tenant, weight, cost, 0),
             _ => {}
         }
         let gone = match end {
@@ -238,18 +238,17 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
 
     /// Takes out what waits and is chosen.
     pub(super) fn take(&mut self, mut is_chosen: impl FnMut(&K, &T) -> bool) -> Vec<(K, T)> {
-        let mut taken = Vec::new();
-        for number in self.items.numbers() {
-            let Some(Item { value: Some(value), state, tenant, .. }) = self.items.get(number)
-            else {
-                continue;
-            };
-            let Some(key) = self.tenants.key(*tenant) else { continue };
-            if *state != ItemState::Leased && is_chosen(key, value) {
-                let key = key.clone();
-                taken.extend(self.remove(number).map(|value| (key, value)));
-            }
-        }
+        // Foreign code first: if it panics, nothing was taken.
+        let chosen = self.items.numbers().filter_map(|number| {
+            let Item { value, state, tenant, .. } = self.items.get(number)?;
+            let (key, value) = (self.tenants.key(*tenant)?, value.as_ref()?);
+            let is_it = *state != ItemState::Leased && is_chosen(key, value);
+            is_it.then(|| (number, key.clone()))
+        });
+        let chosen: Vec<_> = chosen.collect();
+        let taken =
+            chosen.into_iter().filter_map(|(number, key)| Some((key, self.remove(number)?)));
+        let taken = taken.collect();
         self.calm();
         taken
     }

@@ -2,8 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tenantkit_core::Refusal;
-use tenantkit_core::RefusalCode;
+use tenantkit_core::{Refusal, RefusalCode};
 use tenantkit_limit::fair::{LeaseLost, Refused, Share};
 
 use super::*;
@@ -212,6 +211,7 @@ fn more_than_may_wait_is_refused_with_the_item() {
     next(&queue).unwrap();
     let refused = queue.push(&3, bronze(), Work::new(30)).unwrap_err();
     assert_eq!(refused.refused(), Refused::TooManyTenants);
+    assert_eq!(format!("{refused:?}"), "PushError { refused: TooManyTenants, .. }");
     queue.close();
     let refused = queue.push(&2, bronze(), Work::new(21)).unwrap_err();
     assert_eq!(refused.refused(), Refused::Closed);
@@ -238,6 +238,44 @@ fn what_is_taken_out_is_gone_and_the_rest_of_its_key_goes_on() {
 }
 
 #[test]
+fn who_chooses_and_panics_has_taken_nothing() {
+    let (queue, _) = queue(|it| it);
+    (0..3).for_each(|item| push(&queue, 1, item, 1));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        queue.take(|_, item| if *item == 2 { panic!("at the third") } else { true })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(queue.take(|_, _| true).len(), 3);
+}
+
+#[test]
+fn what_is_due_is_found_behind_whatever_else_is() {
+    let (queue, clock) = queue(|it| it);
+    for tenant in 1..=10 {
+        push(&queue, tenant, tenant, 1);
+        queue.hold(&tenant, SECOND);
+        queue.hold(&tenant, 9 * SECOND);
+    }
+    push(&queue, 11, 11, 1);
+    pop(&queue).retry_after(2 * SECOND).unwrap();
+    clock.advance(2 * SECOND);
+    assert_eq!(next(&queue), Some((11, 11)));
+}
+
+#[test]
+fn what_is_given_is_in_flight_no_more_and_lets_the_next_of_its_key_go() {
+    let (queue, clock) = queue(|it| it.share(bronze(), weight(1).max_in_flight(1)));
+    for item in 0..3 {
+        queue.push(&1, bronze(), Work::new(item).in_order_of("key")).unwrap();
+    }
+    let given: Vec<_> = std::iter::from_fn(|| queue.try_give()).collect();
+    assert_eq!(given, [(1, 0), (1, 1), (1, 2)]);
+    assert_eq!((queue.waiting(), queue.in_flight()), (0, 0));
+    clock.advance(10 * SECOND);
+    assert!(queue.try_give().is_none());
+}
+
+#[test]
 fn the_longest_wait_is_told_by_tier() {
     let (queue, clock) = queue(|it| it);
     push(&queue, 1, 10, 1);
@@ -250,4 +288,26 @@ fn the_longest_wait_is_told_by_tier() {
     let lease = pop(&queue);
     assert_eq!(lease.waited(), 4 * SECOND);
     assert_eq!(queue.longest_wait(bronze()), None);
+    // A delay that was asked for is no wait, but what comes back has waited since it was pushed.
+    lease.retry_after(5 * SECOND).unwrap();
+    clock.advance(4 * SECOND);
+    assert_eq!(queue.longest_wait(bronze()), None);
+    clock.advance(3 * SECOND);
+    queue.tick();
+    assert_eq!(queue.longest_wait(bronze()).map(|it| it.as_secs()), Some(2));
+    let (one, other) = (pop(&queue), pop(&queue));
+    let mut waited = [one.waited(), other.waited()];
+    waited.sort_unstable();
+    assert_eq!(waited, [2 * SECOND, 8 * SECOND]);
+    drop((one, other));
+    assert_eq!(queue.longest_wait(gold()).map(|it| it.as_secs()), Some(8));
+}
+
+#[test]
+fn what_an_error_or_a_queue_prints_names_no_tenant_and_no_item() {
+    let (queue, _) = queue(|it| it);
+    push(&queue, 777, 888, 1);
+    let handle = queue.tenant(&777, bronze()).unwrap();
+    let printed = format!("{queue:?} {handle:?} {:?} {:?}", queue.pop(), pop(&queue));
+    assert!(!printed.contains("777") && !printed.contains("888"), "{printed}");
 }

@@ -39,13 +39,23 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         self.next_due().is_some_and(|due| due < time)
     }
 
+    /// Whether there is a lease or a delay that has ended.
+    pub(super) fn is_due(&self) -> bool {
+        self.next_end().is_some_and(|due| due <= self.now)
+    }
+
     /// When there is something to do next.
-    pub(super) fn next_due(&self) -> Option<Duration> {
-        let lease = self.leased.front().map(|it| Duration::from_nanos(self.items[it].due));
-        let timer = self.timers.0.peek().map(|Reverse((due, _))| *due);
+    fn next_due(&self) -> Option<Duration> {
         let is_calm = self.waiting == 0 && self.in_flight == 0 && self.idle.len() > 0;
         let calm = is_calm.then(|| self.calm_since.saturating_add(self.terms.forgive_after));
-        [lease, timer, calm].into_iter().flatten().min()
+        [self.next_end(), calm].into_iter().flatten().min()
+    }
+
+    /// When the next lease or delay ends.
+    fn next_end(&self) -> Option<Duration> {
+        let lease = self.leased.front().map(|it| Duration::from_nanos(self.items[it].due));
+        let timer = self.timers.0.peek().map(|Reverse((due, _))| *due);
+        [lease, timer].into_iter().flatten().min()
     }
 
     /// Ends leases and delays whose time has come.

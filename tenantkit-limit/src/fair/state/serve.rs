@@ -18,10 +18,12 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let item = self.items[number].value.clone()?;
         let (cost, since) = self.serve(&front, number);
 
+        let weight = self.shares.of(self.tenants.slots[tenant].terms).weight;
         self.leases += 1;
         let leased = &mut self.items[number];
         leased.state = ItemState::Leased;
         leased.lease = self.leases;
+        leased.weight = weight;
         leased.due = nanos(self.now.saturating_add(self.terms.lease));
         leased.attempts = leased.attempts.saturating_add(1);
         let attempt = leased.attempts;
@@ -56,7 +58,14 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     fn front(&mut self, now: Duration) -> Option<(Front, u32)> {
         self.pass(now);
         self.meet(CHORES);
-        let front = self.wheel.front()?;
+        let front = loop {
+            match self.wheel.front() {
+                Some(front) => break front,
+                // There may be something yet among what is due.
+                None if self.is_due() => self.meet(CHORES),
+                None => return None,
+            }
+        };
         Some((front, self.tenants.slots[front.tenant].ready.front()?))
     }
 
