@@ -67,6 +67,11 @@ impl<T> Pooled for Item<T> {
     fn link(&mut self) -> &mut u32 {
         &mut self.next
     }
+
+    fn clear(&mut self) {
+        self.value = None;
+        self.state = ItemState::None;
+    }
 }
 
 /// A list of items, in both directions.
@@ -85,6 +90,10 @@ impl Default for Queue {
 impl Queue {
     pub(super) fn front(self) -> Option<u32> {
         (self.head != NIL).then_some(self.head)
+    }
+
+    pub(super) fn back(self) -> Option<u32> {
+        (self.tail != NIL).then_some(self.tail)
     }
 }
 

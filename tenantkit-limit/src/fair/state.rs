@@ -155,16 +155,16 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         slot.waiting += 1;
         self.waiting += 1;
         self.ages[usize::from(slot.class)].insert(since);
-        let number = self.items.insert(Item {
-            value: Some(item),
-            key,
-            since,
-            cost: cost.get(),
-            tenant,
-            class: slot.class,
-            state: ItemState::Ready,
-            ..Item::default()
-        });
+        let number = self.items.claim();
+        let there = &mut self.items[number];
+        there.value = Some(item);
+        there.key = key;
+        there.since = since;
+        there.cost = cost.get();
+        there.tenant = tenant;
+        there.attempts = 0;
+        there.class = slot.class;
+        there.state = ItemState::Ready;
         if key.is_none() {
             self.items.push_back(&mut slot.ready, number);
             // One more changes nothing for a tenant whose turn will come.
@@ -202,9 +202,10 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let gone = match end {
             End::Done { .. } | End::Dead => {
                 self.dead += u64::from(matches!(end, End::Dead));
-                let item = self.items.remove(number);
+                let item = self.items[number].value.take();
+                self.items.remove(number);
                 self.next_of_key(tenant, key);
-                item.value
+                item
             }
             End::Later { delay } => {
                 self.wait_again(tenant);
@@ -355,14 +356,15 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         if state != ItemState::Delayed {
             self.ages[usize::from(class)].remove(since);
         }
-        let item = self.items.remove(number);
+        let item = self.items[number].value.take();
+        self.items.remove(number);
         self.tenants.slots[tenant].waiting -= 1;
         self.waiting -= 1;
         if state != ItemState::Behind {
             self.next_of_key(tenant, key);
         }
         self.place(tenant);
-        item.value
+        item
     }
 
     /// The item of a lease that is not over.

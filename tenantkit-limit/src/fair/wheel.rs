@@ -24,7 +24,7 @@ pub(super) struct Wheel {
 #[derive(Clone, Copy)]
 pub(super) struct Front {
     pub(super) tenant: u32,
-    /// Who is likely to be served after that.
+    /// Who is likely to be served two and four pops later.
     pub(super) after: [Option<u32>; 2],
     bucket: Bucket,
     is_far: bool,
@@ -75,7 +75,7 @@ impl Wheel {
         moved
     }
 
-    /// Who is served next, without taking it out, and who is likely to be after it.
+    /// Who is served next, without taking it out, and who is likely to be later.
     pub(super) fn front(&self) -> Option<Front> {
         let (bucket, is_far) = self.first()?;
         let list = if is_far { *self.far.first_key_value()?.1 } else { self.near.list(bucket) };
@@ -164,11 +164,13 @@ mod tests {
             let (bucket, list) = self.model.first_key_value().unwrap();
             prop_assert_eq!(front.bucket, *bucket);
             prop_assert!(list.contains(&front.tenant));
-            let after: Vec<u32> = front.after.into_iter().flatten().collect();
-            prop_assert!(after.iter().all(|tenant| list.contains(tenant)));
+            prop_assert!(front.after.iter().flatten().all(|tenant| list.contains(tenant)));
             if !self.is_shuffled {
                 prop_assert_eq!(front.tenant, list[0], "who came first is first");
-                prop_assert_eq!(&after[..], &list[1..=after.len()]);
+                // Nothing is said beyond a list: of one bucket a near one may follow a far one.
+                for (told, place) in front.after.into_iter().zip([2, 4]) {
+                    prop_assert!(told.is_none() || told.as_ref() == list.get(place));
+                }
             }
             prop_assert_eq!(self.wheel.pop(&front), Some(front.tenant));
             prop_assert_eq!(self.wheel.now(), front.bucket);

@@ -107,11 +107,11 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         self.pass(now);
         let Some(number) = self.tenants.find(key) else { return };
         let until = self.now.saturating_add(delay);
-        if until <= self.tenants.held_until(number) {
+        let slot = &mut self.tenants.slots[number];
+        if until <= slot.held_until {
             return;
         }
-        self.tenants.hold(number, until);
-        let slot = &mut self.tenants.slots[number];
+        slot.held_until = until;
         if !slot.is_held {
             slot.is_held = true;
             slot.pins += 1;
@@ -135,7 +135,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     fn end_hold(&mut self, number: u32) {
-        let until = self.tenants.held_until(number);
+        let until = self.tenants.slots[number].held_until;
         if until > self.now {
             self.timers.0.push(Reverse((until, Timer::Tenant(number))));
             return;
