@@ -1,10 +1,11 @@
 //! [`Items`]: what is in the queue, each in one list at a time.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, time::Duration};
 
 use super::{
     Weight,
     pool::{NIL, Pool, Pooled},
+    state::nanos,
 };
 
 pub(super) struct Item<T> {
@@ -60,6 +61,13 @@ impl<T> Default for Item<T> {
             next: NIL,
             prev: NIL,
         }
+    }
+}
+
+impl<T> Item<T> {
+    /// Whether it waits for just this time.
+    pub(super) fn is_delayed(&self, due: Duration) -> bool {
+        self.state == ItemState::Delayed && self.due == nanos(due)
     }
 }
 

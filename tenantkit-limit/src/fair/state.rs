@@ -250,6 +250,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let taken =
             chosen.into_iter().filter_map(|(number, key)| Some((key, self.remove(number)?)));
         let taken = taken.collect();
+        self.forget_delays();
         self.calm();
         taken
     }
@@ -386,6 +387,6 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }

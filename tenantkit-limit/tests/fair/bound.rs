@@ -20,9 +20,10 @@ struct Known {
     served: f64,
     /// The most that one item charged.
     dearest: f64,
-    /// What the corrections of what is in flight will come to over its weight, and the most that they ever did.
-    owed: f64,
-    most_owed: f64,
+    /// What the corrections of what is in flight will add over its weight, and what they will take, and the most that
+    /// either ever was.
+    owed: [f64; 2],
+    most_owed: [f64; 2],
     held_until: Duration,
 }
 
@@ -31,8 +32,15 @@ impl Known {
         self.ready > 0 && self.in_flight < self.cap && self.held_until <= now
     }
 
+    /// Something is in flight that will be corrected by this, or (with -1) is not any more.
+    fn owe(&mut self, correction: f64, sign: f64) {
+        let way = usize::from(correction < 0.0);
+        self.owed[way] += sign * correction.abs();
+        self.most_owed[way] = self.most_owed[way].max(self.owed[way]);
+    }
+
     fn slack(&self) -> f64 {
-        self.dearest + self.most_owed
+        self.dearest + self.most_owed[0] + self.most_owed[1]
     }
 }
 
@@ -147,8 +155,7 @@ impl Trace {
         let correction = f64::from(actual) / weight - charge;
         known.served += charge;
         known.dearest = known.dearest.max(charge);
-        known.owed += correction.abs();
-        known.most_owed = known.most_owed.max(known.owed);
+        known.owe(correction, 1.0);
         let until = self.now + 10 * SECOND;
         self.flying.push(Flying { lease, tenant, fate, correction, until });
         self.look();
@@ -177,7 +184,7 @@ impl Trace {
         }
         let known = &mut self.tenants[tenant];
         known.in_flight -= 1;
-        known.owed -= correction.abs();
+        known.owe(correction, -1.0);
         known.served += correction;
         match fate {
             Fate::Done { .. } => {}
@@ -203,7 +210,7 @@ impl Trace {
                 let known = &mut self.tenants[flying.tenant];
                 known.in_flight -= 1;
                 known.ready += 1;
-                known.owed -= flying.correction.abs();
+                known.owe(flying.correction, -1.0);
             }
         }
         self.look();

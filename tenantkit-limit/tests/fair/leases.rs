@@ -218,6 +218,45 @@ fn more_than_may_wait_is_refused_with_the_item() {
 }
 
 #[test]
+fn what_comes_back_is_kept_also_where_no_more_may_wait() {
+    let (queue, clock) = queue(|it| it.share(bronze(), weight(1).max_waiting(2)).max_waiting(2));
+    (0..2).for_each(|item| push(&queue, 1, item, 1));
+    let (dropped, delayed) = (pop(&queue), pop(&queue));
+    (2..4).for_each(|item| push(&queue, 1, item, 1));
+    drop(dropped);
+    delayed.retry_after(SECOND).unwrap();
+    assert_eq!(queue.waiting(), 4);
+    assert!(queue.push(&1, bronze(), Work::new(4)).is_err());
+    clock.advance(SECOND);
+    let mut all: Vec<u32> = std::iter::from_fn(|| next(&queue)).map(|(_, item)| item).collect();
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3]);
+}
+
+#[test]
+fn nothing_is_due_for_what_was_taken_out_while_it_was_delayed() {
+    let (queue, _) = queue(|it| it);
+    for item in 0..3 {
+        push(&queue, 1, item, 1);
+    }
+    (5..8).for_each(|seconds| pop(&queue).retry_after(seconds * SECOND).unwrap());
+    queue.hold(&1, SECOND);
+    assert_eq!(queue.take(|_, item| *item != 1).len(), 2);
+    assert_eq!(queue.tick(), Some(SECOND), "who is held back still is");
+    queue.take(|_, _| true);
+    push(&queue, 2, 3, 1);
+    assert_eq!(next(&queue), Some((2, 3)));
+    let used = allocation_counter::measure(|| {
+        for item in 0..1_000 {
+            push(&queue, 2, item, 1);
+            pop(&queue).retry_after(Duration::MAX).unwrap();
+            assert_eq!(queue.take(|_, _| true).len(), 1);
+        }
+    });
+    assert!(used.bytes_current < 1_000, "{} are left", used.bytes_current);
+}
+
+#[test]
 fn what_is_taken_out_is_gone_and_the_rest_of_its_key_goes_on() {
     let (queue, clock) = queue(|it| it);
     for item in 0..6 {

@@ -24,6 +24,33 @@ fn a_million_idle_tenants_cost_no_memory_afterwards() {
 }
 
 #[test]
+fn a_backlog_takes_the_memory_that_is_stated() {
+    // What there is of an empty queue, and of pages that are not full.
+    const REST: u64 = 1_000_000;
+    let mut kept = None;
+    let used = allocation_counter::measure(|| {
+        let (queue, _) = queue(|it| it.max_waiting(2_000_000).share(bronze(), weight(1)));
+        (0..1_000_000).for_each(|item| push(&queue, 1, item, 1));
+        kept = Some(queue);
+    });
+    let item = 56 + size_of::<Option<u32>>() as u64;
+    assert!(used.bytes_max <= 1_000_000 * item + REST, "{} for items", used.bytes_max);
+
+    let used = allocation_counter::measure(|| {
+        // So that each stands alone in a bucket, and far away.
+        let (queue, _) = queue(|it| it.granule(Cost::ONE, Weight::ONE).max_tenants(100_000));
+        for tenant in 0..100_000 {
+            push(&queue, tenant, 0, 10_000 + 7 * tenant);
+        }
+        (0..100_000).for_each(|_| _ = next(&queue).unwrap());
+        (0..100_000).for_each(|tenant| push(&queue, tenant, 0, 1));
+        assert_eq!(queue.tenants(), 100_000);
+        kept = Some(queue);
+    });
+    assert!(used.bytes_max <= 100_000 * (256 + item) + REST, "{} for tenants", used.bytes_max);
+}
+
+#[test]
 fn tenants_are_forgotten_while_the_queue_is_busy_once_the_virtual_time_has_passed_them() {
     let (queue, _) = queue(|it| it);
     for tenant in 1..=1000 {

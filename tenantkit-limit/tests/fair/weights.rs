@@ -139,6 +139,28 @@ fn a_weight_can_change_while_its_tenant_waits() {
 }
 
 #[test]
+fn a_tiers_weight_is_each_of_its_tenants_and_can_change_while_they_wait() {
+    let (queue, _) = queue(|it| it.share(gold(), weight(3)));
+    let push_gold = |tenant| queue.push(&tenant, gold(), Work::new(0)).unwrap();
+    for (of_gold, expected) in [(3, 2_990..=3_010), (8, 3_990..=4_010)] {
+        queue.set_share(gold(), weight(of_gold));
+        // Two of the tier, one of the other.
+        let pops = if of_gold == 3 { 7_000 } else { 8_500 };
+        let mut served = [0; 3];
+        for tenant in 0..2 {
+            (0..3).for_each(|_| push_gold(tenant));
+        }
+        (0..3).for_each(|_| push(&queue, 2, 0, 1));
+        for _ in 0..pops {
+            let (tenant, _) = next(&queue).unwrap();
+            served[tenant as usize] += 1;
+            if tenant == 2 { push(&queue, 2, 0, 1) } else { push_gold(tenant) }
+        }
+        assert!(served[..2].iter().all(|it| expected.contains(it)), "{served:?}");
+    }
+}
+
+#[test]
 fn a_correction_is_at_the_weight_that_was_charged() {
     for actual in [None, Some(1)] {
         let (queue, _) = queue(|it| it);

@@ -102,6 +102,16 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         self.timers.0.push(Reverse((due, Timer::Item(number))));
     }
 
+    /// Strikes off the timers of items that were taken out: nobody is woken for them, and a long delay of what is gone
+    /// costs no memory.
+    pub(super) fn forget_delays(&mut self) {
+        let Self { timers, items, .. } = self;
+        timers.0.retain(|Reverse((due, timer))| match timer {
+            Timer::Item(number) => items.get(*number).is_some_and(|item| item.is_delayed(*due)),
+            Timer::Tenant(_) => true,
+        });
+    }
+
     /// Hands out nothing of a tenant for a while. Said again, the later end holds.
     pub(crate) fn hold(&mut self, key: &K, delay: Duration, now: Duration) {
         self.pass(now);
@@ -121,8 +131,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     fn end_delay(&mut self, number: u32, due: Duration) {
-        let is_it = |item: &Item<T>| item.state == ItemState::Delayed && item.due == nanos(due);
-        if !self.items.get(number).is_some_and(is_it) {
+        if !self.items.get(number).is_some_and(|item| item.is_delayed(due)) {
             return;
         }
         let item = &mut self.items[number];
