@@ -10,6 +10,10 @@ use acmedocs::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A request is some dozens of small allocations, on one thread or another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
