@@ -307,6 +307,26 @@ fn no_more_of_a_tenant_wait_for_the_process_than_its_rate_has_room_for() {
 }
 
 #[test]
+fn who_is_ahead_in_the_line_is_known_before_one_stands_there() {
+    let tests = TestAuthority::new();
+    let (door, _third) = nearly_full(limits(&tests, FREE));
+    let (acme, globex) = (tests.context("acme"), tests.context("globex"));
+    let held = door.try_enter(&globex, Cost::ONE).unwrap();
+    let ahead = |tenant: &str| {
+        let line = door.limits.permits().line(&tenant.parse().unwrap(), door.resource);
+        (line.own, line.ahead)
+    };
+    assert_eq!(ahead("acme"), (0, 0));
+    let globexs: Vec<_> = (0..5).map(|_| in_line(&door, &globex)).collect();
+    assert_eq!((ahead("acme"), ahead("globex")), ((0, 1), (5, 5)));
+    let acmes: Vec<_> = (0..2).map(|_| in_line(&door, &acme)).collect();
+    // Of globex three have their turn before the third of acme; a newcomer has one of each ahead.
+    assert_eq!((ahead("acme"), ahead("globex"), ahead("hooli")), ((2, 5), (5, 7), (0, 2)));
+    drop((globexs, acmes, held));
+    assert_eq!(ahead("globex"), (0, 0));
+}
+
+#[test]
 fn a_tenant_that_fills_the_line_has_itself_shed_and_no_other() {
     let tests = TestAuthority::new();
     let (tiers, clock) = (tests.authority().tiers(), tests.clock());
