@@ -59,6 +59,7 @@ pub use sharing::Sharing;
 use adaptive::Adaptive;
 use shared::{Refused, Shared};
 use table::Place;
+use waiting::Line;
 
 /// Caps what is under way, by tenant and resource and in all. Its clones share their counts.
 ///
@@ -123,6 +124,11 @@ impl<K: Eq + Hash + Clone> ConcurrencyLimiter<K> {
     #[must_use]
     pub fn held(&self, tenant: &K, resource: Resource) -> u32 {
         self.inner.shared.held(tenant, resource)
+    }
+
+    /// How a newcomer of the tenant would stand in the line for `resource`.
+    pub(crate) fn line(&self, tenant: &K, resource: Resource) -> Line {
+        self.inner.shared.line(tenant, resource)
     }
 }
 

@@ -221,6 +221,13 @@ impl<K: Eq + Hash + Clone> Table<K> {
         queued
     }
 
+    /// Where those of the tenant stand who wait.
+    pub(super) fn queue(&self, key: &K) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        let tenants = self.lock(self.shard_of(hash));
+        tenants.find(hash, key).and_then(|at| tenants.entries[at].queue)
+    }
+
     /// What the tenant holds of `resource`.
     pub(super) fn held(&self, key: &K, resource: Resource) -> u32 {
         let hash = self.hasher.hash_one(key);

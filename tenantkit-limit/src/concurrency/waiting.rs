@@ -106,6 +106,15 @@ impl<K> Common<'_, K> {
     }
 }
 
+/// How a newcomer would stand in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// How many of its tenant wait for the same resource.
+    pub(crate) own: u32,
+    /// How many are served before it, at most, of all tenants and resources.
+    pub(crate) ahead: u32,
+}
+
 /// What becomes of a waiter that gives up.
 #[derive(Debug)]
 pub(super) enum GaveUp {
@@ -144,6 +153,21 @@ impl Waiting {
 
     pub(super) fn len(&self) -> usize {
         self.waiters.len()
+    }
+
+    /// How a newcomer of the tenant at `queue`, or of one that does not wait, would stand.
+    pub(super) fn line(&self, queue: Option<u32>, resource: Resource) -> Line {
+        let tenant = queue.map(|queue| &self.tenants[queue]);
+        let is_it = |lane: &&Lane| lane.cap.resource() == resource;
+        let lane = tenant.and_then(|tenant| tenant.lanes.iter().find(is_it));
+        let own = tenant.map_or(0, |tenant| tenant.waiters);
+        // The others have a turn each before each of the tenant's own, and before this one.
+        let others = self.tenants.len() - usize::from(tenant.is_some());
+        let ahead = own.saturating_add(others.saturating_mul(own + 1)).min(self.waiters.len());
+        Line {
+            own: lane.map_or(0, |lane| lane.order.len()),
+            ahead: u32::try_from(ahead).unwrap_or(u32::MAX),
+        }
     }
 
     /// Puts a new waiter behind those of its tenant. It hands the waker back when too many wait.
