@@ -175,12 +175,17 @@ impl ResourceLimits {
             }
             Err(refused) => refused,
         };
+        let exceeded = Refusal::new(Reason::ConcurrencyExceeded, Door::Permit);
+        // Behind others of its own that wait it may wait too. Who is refused without, as a flood is, does
+        // not come to the lock of the line, which is that of all tenants.
+        let (held, waits) = permits.own(&asked.tenant, self.resource);
+        let own = refused.reason() != Reason::LoadShed && !waits;
+        if own || held >= asked.cap.permits() {
+            return Err(exceeded.into());
+        }
         let line = permits.line(&asked.tenant, self.resource);
-        let held = permits.held(&asked.tenant, self.resource);
-        // Behind others of its own that wait it may wait too, for as long as they are few enough.
-        let own = refused.reason() != Reason::LoadShed && line.own == 0;
-        if own || held.saturating_add(line.own) >= asked.cap.permits() {
-            return Err(Refusal::new(Reason::ConcurrencyExceeded, Door::Permit).into());
+        if held.saturating_add(line.own) >= asked.cap.permits() {
+            return Err(exceeded.into());
         }
         let rules = self.shared().rules.load();
         asked.fits(line.own.saturating_add(1), asked.rule(&rules)?)?;

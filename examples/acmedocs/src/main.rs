@@ -10,7 +10,7 @@ use acmedocs::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A request is some dozens of small allocations, on one thread or another.
+/// A request is many small allocations, made on one thread and freed on another.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -144,8 +144,8 @@ impl<K> Shared<K> {
 }
 
 impl<K: Eq + Hash + Clone> Shared<K> {
-    pub(super) fn held(&self, key: &K, resource: Resource) -> u32 {
-        self.table.held(key, resource)
+    pub(super) fn own(&self, key: &K, resource: Resource) -> (u32, bool) {
+        self.table.own(key, resource)
     }
 
     pub(super) fn line(&self, key: &K, resource: Resource) -> Line {

@@ -7,8 +7,8 @@ use tenantkit::{
     limit::concurrency::{Cap, ConcurrencyLimiter, Limit, Permit},
 };
 
-/// The machine's cores, each for one report at a time. A tenant has half of them at most, and who has none
-/// is next: so a report waits for no other tenant's, and those under way are not slowed by more than there
+/// The machine's cores, each for one report at a time. Of two or more a tenant has half at most, and who has
+/// none is next: so a report waits for no other tenant's, and those under way are not slowed by more than there
 /// are cores for.
 #[derive(Debug, Clone)]
 pub(super) struct Cores(ConcurrencyLimiter);
@@ -25,8 +25,8 @@ impl Cores {
         Self(limiter.expect("a limit is good from one up to the most that it may be"))
     }
 
-    /// Waits for a core, in turn with the other tenants. What a tenant may have waiting is bounded by what it
-    /// may have under way.
+    /// Waits for a core, in turn with the other tenants, behind at most 63 of the tenant's own: who comes then
+    /// is refused, where its limits let so many in.
     pub(super) async fn one_for(&self, tenant: &TenantContext) -> Result<Permit, Refusal> {
         self.0.acquire(tenant.tenant(), Cap::of(u32::MAX)).await
     }
