@@ -19,6 +19,7 @@ use tenantkit::{
     limit::{
         LimitLayer, Onward,
         client::{RetryLayer, RetryService},
+        concurrency::Permit,
         limits::{Limits, UnknownResource},
         retry::{InvalidRetryPolicy, RetryBudget, RetryPolicy},
     },
@@ -29,7 +30,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use self::{cores::Cores, report::Report};
+pub use self::cores::Cores;
+use self::report::Report;
 use crate::{
     host::Host,
     proto::{self, documents_client::DocumentsClient},
@@ -86,7 +88,8 @@ pub fn documents(authority: &Authority, channel: Channel) -> Result<Documents, I
     Ok(DocumentsClient::new(retry.layer(calls)))
 }
 
-/// Every route. What needs no tenant is outside the layer; there is no list of exempt paths.
+/// Every route. What needs no tenant is outside the layer; there is no list of exempt paths. Limits are given
+/// with the cores that reports compute on.
 ///
 /// # Errors
 ///
@@ -94,8 +97,9 @@ pub fn documents(authority: &Authority, channel: Channel) -> Result<Documents, I
 pub fn router(
     authority: &Authority,
     documents: Documents,
-    limits: Option<&Limits>,
+    limits: Option<(&Limits, Cores)>,
 ) -> Result<Router, UnknownResource> {
+    let (limits, cores) = limits.unzip();
     let reads = Router::new()
         .route("/v1/ping", get(ping))
         .route("/v1/documents", get(list))
@@ -106,8 +110,8 @@ pub fn router(
         .route("/v1/documents/{id}", put(update).delete(delete));
     let exports = Router::new().route("/v1/exports", post(export));
     // Limits are for what comes, this for what is at work.
-    let exports = match limits {
-        Some(_) => exports.layer(Extension(Cores::of_this_machine())),
+    let exports = match cores {
+        Some(cores) => exports.layer(Extension(cores)),
         None => exports,
     };
 
@@ -253,21 +257,26 @@ async fn export(
     while let Some(document) = rows.message().await? {
         draft.add(&document);
     }
-    let core = match cores {
-        Some(Extension(cores)) => Some(cores.one_for(&tenant).await?),
-        None => None,
-    };
     let caller = Arc::new(());
     let waits = Arc::downgrade(&caller);
-    let work = move || {
-        let report = draft.finish(rounds, || waits.strong_count() > 0);
-        // Also of a caller who has hung up: until here a core was at work for the tenant.
-        drop((core, permit));
-        report
+    let on = move |core: Option<Permit>| {
+        move || {
+            let report = draft.finish(rounds, || waits.strong_count() > 0);
+            // Also of a caller who has hung up: until here a core was at work for the tenant.
+            drop((core, permit));
+            report
+        }
     };
-    // Milliseconds of pure work keep everybody else waiting on an asynchronous thread. Not
-    // `tokio::task::spawn_blocking`, which would leave the tenant's scope.
-    let report = task::spawn_blocking(work)?.await;
+    // Milliseconds of pure work keep everybody else waiting on an asynchronous thread.
+    let report = match cores {
+        Some(Extension(cores)) => {
+            let core = cores.one_for(tenant.tenant()).await?;
+            cores.compute(on(Some(core)))?
+        }
+        // Not `tokio::task::spawn_blocking`, which would leave the tenant's scope.
+        None => task::spawn_blocking(on(None))?,
+    };
+    let report = report.await;
     // Until here: a caller who hangs up drops this future, and the work ends as well.
     drop(caller);
     let report = report.ok().flatten().ok_or_else(|| Status::internal("the report panicked"))?;

@@ -16,7 +16,7 @@ use crate::{
     changes::Changes,
     config::ConfigError,
     documents::{self, Documents},
-    edge,
+    edge::{self, Cores},
     indexer::Indexer,
     limits::{Limited, LimitsError},
     proto::documents_server::DocumentsServer,
@@ -57,6 +57,9 @@ pub enum Error {
     /// What the edge sends again is not as it should be.
     #[error("the edge's retries: {0}")]
     Retries(#[from] InvalidRetryPolicy),
+    /// There is nothing that reports can be computed on.
+    #[error("the edge's reports: {0}")]
+    Reports(io::Error),
     /// What is said of a tier is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -228,7 +231,9 @@ async fn start_edge(
     let documents = edge::documents(authority, channel)?;
     // As above. A connection on which it fails is slow, and no worse.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let router = edge::router(authority, documents, limits.map(|limits| &limits.edge))?;
+    let cores = limits.map(|_| Cores::of_this_machine()).transpose().map_err(Error::Reports)?;
+    let limits = limits.map(|limits| &limits.edge).zip(cores);
+    let router = edge::router(authority, documents, limits)?;
     // The peer's address, for the audit events.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {

@@ -4,7 +4,7 @@
 //! caller orders: 32 are meant to take a core for 2 ms or more, also where the processor has
 //! instructions for SHA-256, whatever the tenant has.
 
-use std::{fmt::Write as _, thread};
+use std::fmt::Write as _;
 
 use ring::digest::{Context, SHA256, digest};
 use serde::Serialize;
@@ -60,8 +60,6 @@ impl Draft {
             for _ in 0..HASHES {
                 hash = digest(&SHA256, hash.as_ref());
             }
-            // Who only waits for a core to answer with does not wait for a slice of the scheduler's.
-            thread::yield_now();
         }
         let mut hex = String::with_capacity(64);
         for byte in hash.as_ref() {

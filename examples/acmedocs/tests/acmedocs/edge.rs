@@ -1,13 +1,18 @@
-//! The edge in front of a documents service that does not answer.
+//! The edge in front of a documents service that does not answer, and on cores that are taken.
 
-use std::{net::TcpListener, sync::atomic::Ordering, time::Duration};
+use std::{net::TcpListener, pin::pin, sync::atomic::Ordering, time::Duration};
 
-use acmedocs::{Config, authority, edge};
+use acmedocs::{
+    Config, authority,
+    edge::{self, Cores},
+    limits::Limited,
+};
 use axum::{
     body::Body,
     http::{Request, request::Builder},
 };
 use demo::{Acmedocs, World, issuer};
+use tenantkit::TenantId;
 use tonic::codegen::Service;
 
 use super::fake::Fake;
@@ -60,4 +65,31 @@ async fn a_documents_service_that_hangs_or_hangs_up_is_unavailable() {
         let body = String::from_utf8_lossy(&body).into_owned();
         assert!(body.contains("urn:tenantkit:overloaded"), "{url}: {body}");
     }
+}
+
+#[tokio::test]
+async fn an_export_waits_for_a_core() {
+    let world = World::start(Acmedocs::InProcess).await.unwrap();
+    let mut config = Config::load(&world.folder().join("acmedocs.toml").to_string_lossy()).unwrap();
+    config.limits = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/limits.toml").into());
+    let authority = authority::edge(&config).unwrap();
+    let limits = Limited::by(&config, &authority, &authority).unwrap().unwrap().edge;
+    let url = format!("http://{}", world.documents_address);
+    let documents = edge::documents(&authority, edge::channel(&url).unwrap()).unwrap();
+    let cores = Cores::new(1).unwrap();
+    let mut router = edge::router(&authority, documents, Some((&limits, cores.clone()))).unwrap();
+    let at_work = cores.one_for(&TenantId::new("globex").unwrap()).await.unwrap();
+
+    let bearer = format!("Bearer {}", world.idp.bearer("acme", "alice", issuer::now()));
+    let request = Request::post("/v1/exports").header("authorization", bearer);
+    let mut answer = pin!(router.call(request.body(Body::empty()).unwrap()));
+    while cores.waiters() == 0 {
+        tokio::select! {
+            answer = &mut answer => panic!("it did not wait: {answer:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    drop(at_work);
+    assert_eq!(answer.await.unwrap().status(), 200);
+    assert_eq!(cores.waiters(), 0);
 }
