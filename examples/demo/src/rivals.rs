@@ -47,9 +47,16 @@ impl Exports {
         // What an export costs without any, and what each of them costs.
         let (one, many) = (Self::probe(world, 1).await?, Self::probe(world, MANY).await?);
         let each = (many.saturating_sub(one) / (MANY - 1)).max(Duration::from_micros(1));
-        let more = needed.saturating_sub(one).as_secs_f64() / each.as_secs_f64();
-        let rounds = (more.ceil() as u32).saturating_add(1).min(ROUNDS);
-        let cost = Self::probe(world, rounds).await?;
+        let more = |than: Duration| {
+            let rounds = needed.saturating_sub(than).as_secs_f64() / each.as_secs_f64();
+            (rounds.ceil() as u32).max(1)
+        };
+        let (mut rounds, mut cost) = (1, one);
+        // What they cost together is what counts: measured again, until it is enough.
+        while cost < needed && rounds < ROUNDS {
+            rounds = rounds.saturating_add(more(cost)).min(ROUNDS);
+            cost = Self::probe(world, rounds).await?;
+        }
         Ok(Self { rounds, cost })
     }
 
