@@ -1,0 +1,54 @@
+//! Spans, logs and metrics that know their tenant, inside a cardinality budget.
+//!
+//! - [`TenantSpans`] and [`TenantLogs`]: every span, event and log record that is made in a tenant's scope
+//!   has [`TENANT_ID`](names::TENANT_ID), [`TENANT_TIER`](names::TENANT_TIER) and
+//!   [`TRANSACTION_ID`](names::TRANSACTION_ID), and nobody has to remember it.
+//! - `TenantLayer` (feature `tracing`): the same for the spans of `tracing`, which begin late.
+//! - [`as_system`]: work of no single tenant says in its spans why it is done.
+//! - [`TenantMetrics`](metrics::TenantMetrics): instruments that can be told apart by closed sets only, so that the
+//!   number of their series is known at the start and held within a budget. A tenant cannot be a label.
+//!
+//! Identity is never read from what a trace carries. Baggage is unsigned and anybody's: nothing here looks at
+//! it, and nothing here writes a tenant into it.
+//!
+//! ```
+//! use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+//! use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor};
+//! use tenantkit_otel::TenantSpans;
+//! # use tenantkit_core::test_util::TestAuthority;
+//!
+//! let exporter = InMemorySpanExporter::default();
+//! let spans = TenantSpans::around(SimpleSpanProcessor::new(exporter.clone()));
+//! let provider = SdkTracerProvider::builder().with_span_processor(spans).build();
+//! let tracer = provider.tracer("acmedocs");
+//!
+//! # let tenant = TestAuthority::new().context("acme");
+//! tenant.in_scope(|| tracer.start("list documents").end())?;
+//!
+//! let spans = exporter.get_finished_spans().unwrap();
+//! assert!(spans[0].attributes.iter().any(|it| it.key.as_str() == "tenant.id" && it.value.as_str() == "acme"));
+//! # Ok::<(), tenantkit_core::Refusal>(())
+//! ```
+
+// Not `forbid`: one module of four lines has a reason (docs/adr/0021).
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod label;
+#[cfg(feature = "tracing")]
+mod layer;
+mod logs;
+pub mod metrics;
+pub mod names;
+mod owner;
+mod spans;
+mod starting;
+mod system;
+
+#[cfg(feature = "tracing")]
+pub use layer::TenantLayer;
+pub use logs::TenantLogs;
+pub use spans::{SpanCounts, TenantSpans};
+pub use system::{AsSystem, SystemReason, as_system};
+#[doc(hidden)]
+pub use tenantkit_core::TierSet;

@@ -1,0 +1,103 @@
+//! [`TenantSpans`]: a span processor that says whose work each span is.
+
+mod tidy;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use opentelemetry::{Context, KeyValue, StringValue, Value, trace::Span as _};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{Span, SpanData, SpanProcessor},
+};
+
+use crate::{owner, starting};
+
+/// A span processor that says of each span and each of its events whose work it is, and hands it on.
+///
+/// It stands around the processor that exports, and not beside it: the SDK copies every span for every
+/// processor but one.
+///
+/// - A span belongs to the scope in which it was **made**, not the one in which it ends.
+/// - What the scope says wins. An attribute of the same name that the application set is removed; outside
+///   a scope it stays, as the application's own word.
+/// - An event has the attributes of its span, unless it has a tenant already: that of its own scope, which
+///   `TenantLayer` gives it.
+/// - Where the SDK's limit on attributes was reached before the span began, they do not fit:
+///   [`SpanCounts::crowded_out`] counts that.
+///
+/// See the [crate](crate) for an example.
+#[derive(Debug)]
+pub struct TenantSpans<P> {
+    inner: P,
+    counts: SpanCounts,
+}
+
+impl<P: SpanProcessor> TenantSpans<P> {
+    /// Around the processor that exports.
+    #[must_use]
+    pub fn around(inner: P) -> Self {
+        Self { inner, counts: SpanCounts::default() }
+    }
+
+    /// What it counts. Take it before the provider takes the processor.
+    #[must_use]
+    pub fn counts(&self) -> SpanCounts {
+        self.counts.clone()
+    }
+}
+
+/// What a [`TenantSpans`] counts. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct SpanCounts(Arc<AtomicU64>);
+
+impl SpanCounts {
+    /// Spans that lost attributes to the SDK's limit and have no tenant: it may have been among what was
+    /// lost.
+    #[must_use]
+    pub fn crowded_out(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+impl<P: SpanProcessor> SpanProcessor for TenantSpans<P> {
+    fn on_start(&self, span: &mut Span, cx: &Context) {
+        starting::busy(|| {
+            let mut put = |key: &'static str, value: StringValue| {
+                span.set_attribute(KeyValue::new(key, Value::String(value)))
+            };
+            match starting::maker() {
+                Some(maker) => maker.tell(&mut put),
+                None => owner::tell_now(&mut put),
+            }
+            self.inner.on_start(span, cx);
+        });
+    }
+
+    fn on_end(&self, mut span: SpanData) {
+        starting::busy(|| {
+            if !tidy::tidy(&mut span) && span.dropped_attributes_count > 0 {
+                self.counts.0.fetch_add(1, Relaxed);
+            }
+            self.inner.on_end(span);
+        });
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}

@@ -1,0 +1,103 @@
+//! Metrics that are kept in memory, and how to count their series.
+
+use opentelemetry_sdk::metrics::{
+    InMemoryMetricExporter, MeterProviderBuilder, SdkMeterProvider,
+    data::{AggregatedMetrics, Metric, MetricData},
+};
+use tenantkit_core::{Tier, TierSet};
+use tenantkit_otel::{
+    labels,
+    metrics::{MetricsBuilder, TenantMetrics},
+};
+
+labels! {
+    /// How it ended.
+    pub(crate) enum Outcome: "test.outcome" {
+        /// Well.
+        Served = "served",
+        /// By a refusal.
+        Refused = "refused",
+    }
+
+    /// Which way it went.
+    pub(crate) enum Route: "http.route" {
+        /// All.
+        All = "/v1/documents",
+        /// One.
+        One = "/v1/documents/{id}",
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) metrics: TenantMetrics,
+    exporter: InMemoryMetricExporter,
+}
+
+impl World {
+    pub(crate) fn new(declared: MetricsBuilder) -> Self {
+        let (provider, exporter) = provider();
+        Self { metrics: declared.start(provider).unwrap(), exporter }
+    }
+
+    /// What is exported now: each series as `name{key=value,..}`, and how many each counts in a store.
+    pub(crate) fn exported(&self) -> Vec<(String, usize)> {
+        self.exporter.reset();
+        self.metrics.provider().force_flush().unwrap();
+        let mut series = Vec::new();
+        for resource in self.exporter.get_finished_metrics().unwrap() {
+            for metric in resource.scope_metrics().flat_map(|scope| scope.metrics()) {
+                read(metric, &mut series);
+            }
+        }
+        series.sort();
+        series
+    }
+
+    pub(crate) fn series(&self) -> usize {
+        self.exported().iter().map(|(_, count)| count).sum()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.exported().into_iter().map(|(name, _)| name).collect()
+    }
+}
+
+pub(crate) fn provider() -> (MeterProviderBuilder, InMemoryMetricExporter) {
+    let exporter = InMemoryMetricExporter::default();
+    (SdkMeterProvider::builder().with_periodic_exporter(exporter.clone()), exporter)
+}
+
+pub(crate) fn tier(name: &str) -> Tier {
+    TierSet::METALS.get(name).unwrap()
+}
+
+macro_rules! points {
+    ($data:expr, $each:expr, $put:expr) => {
+        match $data {
+            MetricData::Gauge(it) => {
+                it.data_points().for_each(|it| $put(it.attributes().collect(), 1))
+            }
+            MetricData::Sum(it) => {
+                it.data_points().for_each(|it| $put(it.attributes().collect(), 1))
+            }
+            MetricData::Histogram(it) => it
+                .data_points()
+                .for_each(|it| $put(it.attributes().collect(), it.bucket_counts().count() + 2)),
+            MetricData::ExponentialHistogram(_) => panic!("nobody asked for one"),
+        }
+    };
+}
+
+fn read(metric: &Metric, series: &mut Vec<(String, usize)>) {
+    let mut put = |attributes: Vec<&opentelemetry::KeyValue>, count: usize| {
+        let mut texts: Vec<_> =
+            attributes.iter().map(|it| format!("{}={}", it.key, it.value.as_str())).collect();
+        texts.sort();
+        series.push((format!("{}{{{}}}", metric.name(), texts.join(",")), count));
+    };
+    match metric.data() {
+        AggregatedMetrics::F64(data) => points!(data, f64, put),
+        AggregatedMetrics::I64(data) => points!(data, i64, put),
+        AggregatedMetrics::U64(data) => points!(data, u64, put),
+    }
+}
