@@ -7,9 +7,13 @@
 //! - [`as_system`]: work of no single tenant says in its spans why it is done.
 //! - [`TenantMetrics`](metrics::TenantMetrics): instruments that can be told apart by closed sets only, so that the
 //!   number of their series is known at the start and held within a budget. A tenant cannot be a label.
+//! - [`TopTenants`](top::TopTenants) and [`TenantLatencies`](latencies::TenantLatencies): who is heavy, and how long the
+//!   requests of a few tenants take, in bounded memory.
+//! - `sampler::TenantSampler` (feature `limit`): which traces are kept, with a rate for each tenant.
+//! - [`RequestMetrics`](requests::RequestMetrics): what service levels are read from, by tier, with rules and a dashboard.
 //!
-//! Identity is never read from what a trace carries. Baggage is unsigned and anybody's: nothing here looks at
-//! it, and nothing here writes a tenant into it.
+//! Identity is never read from what a trace carries. Baggage is unsigned and anybody's: nothing here believes
+//! it, nothing here writes a tenant into it, and [`TenantlessBaggage`] lets none in or out.
 //!
 //! ```
 //! use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
@@ -34,17 +38,26 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod baggage;
+mod delivery;
 pub mod label;
+pub mod latencies;
 #[cfg(feature = "tracing")]
 mod layer;
 mod logs;
 pub mod metrics;
 pub mod names;
 mod owner;
+pub mod requests;
+#[cfg(feature = "limit")]
+pub mod sampler;
 mod spans;
 mod starting;
 mod system;
+pub mod top;
 
+pub use baggage::TenantlessBaggage;
+pub use delivery::{Counted, Delivery};
 #[cfg(feature = "tracing")]
 pub use layer::TenantLayer;
 pub use logs::TenantLogs;

@@ -12,6 +12,7 @@ use opentelemetry_sdk::{
 };
 
 use crate::{
+    Delivery,
     names::{TENANT_ID, TENANT_TIER, TRANSACTION_ID},
     owner,
 };
@@ -45,13 +46,23 @@ use crate::{
 pub struct TenantLogs {
     /// Makes empty records: of one that is made, an attribute cannot be removed.
     blank: SdkLogger,
+    delivery: Delivery,
 }
 
 impl TenantLogs {
     /// The processor.
     #[must_use]
     pub fn new() -> Self {
-        Self { blank: SdkLoggerProvider::builder().build().logger("tenantkit") }
+        let blank = SdkLoggerProvider::builder().build().logger("tenantkit");
+        Self { blank, delivery: Delivery::default() }
+    }
+}
+
+impl TenantLogs {
+    /// Counts what is handed on, beside what the exporter delivers.
+    #[must_use]
+    pub fn counting(self, delivery: &Delivery) -> Self {
+        Self { delivery: delivery.clone(), ..self }
     }
 }
 
@@ -63,6 +74,7 @@ impl Default for TenantLogs {
 
 impl LogProcessor for TenantLogs {
     fn emit(&self, record: &mut SdkLogRecord, _: &InstrumentationScope) {
+        self.delivery.count_made();
         let mut first = true;
         owner::tell_now(&mut |key: &'static str, value: StringValue| {
             if first && speaks_of_a_tenant(record) {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use opentelemetry::StringValue;
 use tenantkit_core::TenantContext;
+#[cfg(feature = "limit")]
+use tenantkit_core::TenantId;
 
 use crate::{
     names,
@@ -55,6 +57,15 @@ impl Owner {
 }
 
 impl Owner {
+    /// Whose scope it was.
+    #[cfg(feature = "limit")]
+    pub(crate) fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Self::Tenant(tenant) => Some(*tenant.tenant()),
+            Self::System(_) | Self::Nobody => None,
+        }
+    }
+
     /// Tells its attributes.
     pub(crate) fn tell(&self, put: &mut impl Put) {
         match self {
@@ -63,6 +74,12 @@ impl Owner {
             Self::Nobody => {}
         }
     }
+}
+
+/// In whose scope this thread is.
+#[cfg(feature = "limit")]
+pub(crate) fn tenant_now() -> Option<TenantId> {
+    TenantContext::with_current(|tenant| tenant.map(|tenant| *tenant.tenant()))
 }
 
 /// Tells the attributes of whose work this thread does.

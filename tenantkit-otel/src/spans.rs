@@ -10,14 +10,17 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::{Context, KeyValue, StringValue, Value, trace::Span as _};
+use opentelemetry::{
+    Context, KeyValue, StringValue, Value,
+    trace::{Span as _, SpanContext},
+};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     trace::{Span, SpanData, SpanProcessor},
 };
 
-use crate::{owner, starting};
+use crate::{Delivery, names, owner, starting};
 
 /// A span processor that says of each span and each of its events whose work it is, and hands it on.
 ///
@@ -37,13 +40,33 @@ use crate::{owner, starting};
 pub struct TenantSpans<P> {
     inner: P,
     counts: SpanCounts,
+    delivery: Delivery,
+    keeps_refusals: bool,
 }
 
 impl<P: SpanProcessor> TenantSpans<P> {
     /// Around the processor that exports.
     #[must_use]
     pub fn around(inner: P) -> Self {
-        Self { inner, counts: SpanCounts::default() }
+        Self {
+            inner,
+            counts: SpanCounts::default(),
+            delivery: Delivery::default(),
+            keeps_refusals: false,
+        }
+    }
+
+    /// Lets a span through that was recorded only and has [`REFUSAL_CODE`](names::REFUSAL_CODE) when it ends, as
+    /// one that was sampled: a refusal is seen although its trace is not kept.
+    #[must_use]
+    pub fn keeps_refusals(self) -> Self {
+        Self { keeps_refusals: true, ..self }
+    }
+
+    /// Counts what is handed on, beside what the exporter delivers.
+    #[must_use]
+    pub fn counting(self, delivery: &Delivery) -> Self {
+        Self { delivery: delivery.clone(), ..self }
     }
 
     /// What it counts. Take it before the provider takes the processor.
@@ -82,9 +105,15 @@ impl<P: SpanProcessor> SpanProcessor for TenantSpans<P> {
 
     fn on_end(&self, mut span: SpanData) {
         starting::busy(|| {
+            if !span.span_context.is_sampled() && !(self.keeps_refusals && keep_refusal(&mut span))
+            {
+                // For processors that look at all of them; those that export leave it out.
+                return self.inner.on_end(span);
+            }
             if !tidy::tidy(&mut span) && span.dropped_attributes_count > 0 {
                 self.counts.0.fetch_add(1, Relaxed);
             }
+            self.delivery.count_made();
             self.inner.on_end(span);
         });
     }
@@ -100,4 +129,16 @@ impl<P: SpanProcessor> SpanProcessor for TenantSpans<P> {
     fn set_resource(&mut self, resource: &Resource) {
         self.inner.set_resource(resource);
     }
+}
+
+/// Makes it one that is sampled, if it is a refusal.
+fn keep_refusal(span: &mut SpanData) -> bool {
+    let refused = span.attributes.iter().any(|it| it.key.as_str() == names::REFUSAL_CODE);
+    if refused {
+        let it = &span.span_context;
+        let (flags, state) = (it.trace_flags().with_sampled(true), it.trace_state().clone());
+        span.span_context =
+            SpanContext::new(it.trace_id(), it.span_id(), flags, it.is_remote(), state);
+    }
+    refused
 }

@@ -29,6 +29,21 @@ pub(crate) fn maker() -> Option<Owner> {
     MAKER.try_with(|it| it.borrow_mut().take()).ok().flatten()
 }
 
+/// Looks at who made the span that may begin.
+#[cfg(feature = "limit")]
+pub(crate) fn with_maker<R>(read: impl FnOnce(Option<&Owner>) -> R) -> R {
+    let mut read = Some(read);
+    let told = MAKER.try_with(|it| read.take().map(|read| read(it.borrow().as_ref())));
+    match told.ok().flatten() {
+        Some(told) => told,
+        // The thread is ending.
+        None => match read {
+            Some(read) => read(None),
+            None => unreachable!("`read` is taken only where its result is returned"),
+        },
+    }
+}
+
 /// Runs `work`, in which whatever is told to `tracing` is about the telling itself: the span may be locked.
 pub(crate) fn busy(work: impl FnOnce()) {
     let _idle = Idle(BUSY.try_with(|it| it.replace(true)).unwrap_or(true));

@@ -80,9 +80,9 @@ macro_rules! points {
             MetricData::Sum(it) => {
                 it.data_points().for_each(|it| $put(it.attributes().collect(), 1))
             }
-            MetricData::Histogram(it) => it
-                .data_points()
-                .for_each(|it| $put(it.attributes().collect(), it.bucket_counts().count() + 2)),
+            MetricData::Histogram(it) => it.data_points().for_each(|it| {
+                $put(it.attributes().collect(), it.bucket_counts().count().max(1) + 2)
+            }),
             MetricData::ExponentialHistogram(_) => panic!("nobody asked for one"),
         }
     };

@@ -1,10 +1,15 @@
 //! Baggage is unsigned and anybody's: it is never identity, and no tenant is in it.
 
+use std::collections::HashMap;
+
 use opentelemetry::{
     Context, KeyValue,
     baggage::BaggageExt as _,
+    propagation::TextMapPropagator as _,
     trace::{Span as _, Tracer as _},
 };
+
+use tenantkit_otel::TenantlessBaggage;
 
 use crate::world::{World, assert_nobody, assert_tenant};
 
@@ -34,4 +39,27 @@ fn no_tenant_is_put_into_baggage() {
             });
         })
         .unwrap();
+}
+
+#[test]
+fn a_tenant_that_somebody_put_there_does_not_leave() {
+    let cx = Context::new().with_baggage([
+        KeyValue::new("tenant.id", "acme"),
+        KeyValue::new("Tenant_Name", "acme"),
+        KeyValue::new("tenantkit.transaction.id", "7"),
+        KeyValue::new("color", "blue"),
+    ]);
+    let mut headers = HashMap::new();
+    TenantlessBaggage::new().inject_context(&cx, &mut headers);
+    assert_eq!(headers["baggage"], "color=blue");
+}
+
+#[test]
+fn a_tenant_that_somebody_sent_does_not_come_in() {
+    let sent = "tenant.id=acme, tenant_tier=gold,color=blue;shade=dark, TENANT=x";
+    let headers = HashMap::from([("baggage".to_owned(), sent.to_owned())]);
+    let cx = TenantlessBaggage::new().extract_with_context(&Context::new(), &headers);
+    assert_eq!(cx.baggage().len(), 1);
+    let (value, more) = cx.baggage().get_with_metadata("color").unwrap();
+    assert_eq!((value.as_str(), more.as_str()), ("blue", "shade=dark"));
 }

@@ -127,19 +127,18 @@ fn a_field_that_names_another_tenant_gives_way() {
 #[test]
 fn a_trace_comes_in_and_goes_out_through_the_layer() {
     let world = World::new();
+    let acme = world.tenant("acme");
     let trace = TraceId::from(7);
     let remote =
         SpanContext::new(trace, SpanId::from(8), TraceFlags::SAMPLED, true, TraceState::NONE);
     tracing::dispatcher::with_default(&world.dispatch(), || {
-        world
-            .tenant("acme")
-            .in_scope(|| {
-                let span = tracing::info_span!("work");
-                span.set_parent(Context::new().with_remote_span_context(remote)).unwrap();
-                assert_eq!(span.context().span().span_context().trace_id(), trace);
-            })
-            .unwrap();
+        acme.in_scope(|| {
+            let span = tracing::info_span!("work");
+            span.set_parent(Context::new().with_remote_span_context(remote)).unwrap();
+            assert_eq!(span.context().span().span_context().trace_id(), trace);
+        })
+        .unwrap();
     });
     assert_eq!(world.span("work").parent_span_id, SpanId::from(8));
-    assert_tenant(&world.span("work").attributes, &world.tenant("acme"));
+    assert_tenant(&world.span("work").attributes, &acme);
 }
