@@ -3,8 +3,8 @@
 use std::fmt;
 
 use opentelemetry::{
-    Context, Key, KeyValueMetadata,
-    baggage::{Baggage, BaggageExt as _},
+    Context, Key,
+    baggage::{Baggage, BaggageExt as _, KeyValueMetadata},
     propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
 };
 use opentelemetry_sdk::propagation::BaggagePropagator;

@@ -9,6 +9,7 @@
 //!   number of their series is known at the start and held within a budget. A tenant cannot be a label.
 //! - [`TopTenants`](top::TopTenants) and [`TenantLatencies`](latencies::TenantLatencies): who is heavy, and how long the
 //!   requests of a few tenants take, in bounded memory.
+//! - `limits` (feature `limit`): what the limiters say of themselves, by tier.
 //! - `sampler::TenantSampler` (feature `limit`): which traces are kept, with a rate for each tenant.
 //! - [`RequestMetrics`](requests::RequestMetrics): what service levels are read from, by tier, with rules and a dashboard.
 //!
@@ -44,6 +45,8 @@ pub mod label;
 pub mod latencies;
 #[cfg(feature = "tracing")]
 mod layer;
+#[cfg(feature = "limit")]
+pub mod limits;
 mod logs;
 pub mod metrics;
 pub mod names;

@@ -9,11 +9,15 @@ pub(super) struct Span(#[cfg(feature = "tracing")] tracing::Span);
 impl Span {
     #[cfg(feature = "tracing")]
     pub(super) fn of(context: &TenantContext) -> Self {
-        Self(tracing::info_span!(
-            "tenant",
-            tenant.id = %context.tenant(),
-            tenant.tier = context.tier().as_str(),
-        ))
+        // In its scope: whoever makes more of spans reads there whose they are.
+        let make = || {
+            tracing::info_span!(
+                "tenant",
+                tenant.id = %context.tenant(),
+                tenant.tier = context.tier().as_str(),
+            )
+        };
+        Self(context.in_scope(make).unwrap_or_else(|_| make()))
     }
 
     #[cfg(not(feature = "tracing"))]

@@ -4,6 +4,7 @@
 
 mod budget;
 mod foreign;
+mod limits;
 mod names;
 mod series;
 mod world;

@@ -14,15 +14,23 @@ labels! {
         /// One.
         Acme = "acme",
     }
+}
 
-    /// Two of a name.
-    enum Doubled: "test.doubled" {
-        /// One.
-        One = "same",
-        /// Another.
-        Another = "same",
+mod doubled {
+    #![expect(unreachable_patterns, reason = "the compiler sees it too")]
+
+    tenantkit_otel::labels! {
+        /// Two of a name.
+        pub(super) enum Doubled: "test.doubled" {
+            /// One.
+            One = "same",
+            /// Another.
+            Another = "same",
+        }
     }
 }
+
+use doubled::Doubled;
 
 fn meter() -> TenantMeter {
     World::new(TenantMetrics::declare(TierSet::METALS)).metrics.meter("test")

@@ -1,5 +1,7 @@
 //! Metrics that are kept in memory, and how to count their series.
 
+use std::collections::BTreeMap;
+
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, MeterProviderBuilder, SdkMeterProvider,
     data::{AggregatedMetrics, Metric, MetricData},
@@ -39,8 +41,8 @@ impl World {
         Self { metrics: declared.start(provider).unwrap(), exporter }
     }
 
-    /// What is exported now: each series as `name{key=value,..}`, and how many each counts in a store.
-    pub(crate) fn exported(&self) -> Vec<(String, usize)> {
+    /// What is exported now.
+    fn exported(&self) -> Vec<Exported> {
         self.exporter.reset();
         self.metrics.provider().force_flush().unwrap();
         let mut series = Vec::new();
@@ -49,17 +51,30 @@ impl World {
                 read(metric, &mut series);
             }
         }
-        series.sort();
+        series.sort_by(|one, other| one.name.cmp(&other.name));
         series
     }
 
     pub(crate) fn series(&self) -> usize {
-        self.exported().iter().map(|(_, count)| count).sum()
+        self.exported().iter().map(|it| it.count).sum()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        self.exported().into_iter().map(|(name, _)| name).collect()
+        self.exported().into_iter().map(|it| it.name).collect()
     }
+
+    pub(crate) fn values(&self) -> BTreeMap<String, f64> {
+        self.exported().into_iter().map(|it| (it.name, it.value)).collect()
+    }
+}
+
+struct Exported {
+    /// `name{key=value,..}`.
+    name: String,
+    /// How many series a store makes of it.
+    count: usize,
+    /// Of a histogram, the sum.
+    value: f64,
 }
 
 pub(crate) fn provider() -> (MeterProviderBuilder, InMemoryMetricExporter) {
@@ -72,32 +87,37 @@ pub(crate) fn tier(name: &str) -> Tier {
 }
 
 macro_rules! points {
-    ($data:expr, $each:expr, $put:expr) => {
+    ($data:expr, $put:expr) => {
         match $data {
             MetricData::Gauge(it) => {
-                it.data_points().for_each(|it| $put(it.attributes().collect(), 1))
+                it.data_points()
+                    .for_each(|it| $put(it.attributes().collect(), 1, it.value() as f64));
             }
             MetricData::Sum(it) => {
-                it.data_points().for_each(|it| $put(it.attributes().collect(), 1))
+                it.data_points()
+                    .for_each(|it| $put(it.attributes().collect(), 1, it.value() as f64));
             }
             MetricData::Histogram(it) => it.data_points().for_each(|it| {
-                $put(it.attributes().collect(), it.bucket_counts().count().max(1) + 2)
+                // A store has the bucket above the last bound also where there is no bound.
+                let buckets = it.bucket_counts().count().max(1);
+                $put(it.attributes().collect(), buckets + 2, it.sum() as f64);
             }),
             MetricData::ExponentialHistogram(_) => panic!("nobody asked for one"),
         }
     };
 }
 
-fn read(metric: &Metric, series: &mut Vec<(String, usize)>) {
-    let mut put = |attributes: Vec<&opentelemetry::KeyValue>, count: usize| {
+fn read(metric: &Metric, series: &mut Vec<Exported>) {
+    let mut put = |attributes: Vec<&opentelemetry::KeyValue>, count: usize, value: f64| {
         let mut texts: Vec<_> =
             attributes.iter().map(|it| format!("{}={}", it.key, it.value.as_str())).collect();
         texts.sort();
-        series.push((format!("{}{{{}}}", metric.name(), texts.join(",")), count));
+        let name = format!("{}{{{}}}", metric.name(), texts.join(","));
+        series.push(Exported { name, count, value });
     };
     match metric.data() {
-        AggregatedMetrics::F64(data) => points!(data, f64, put),
-        AggregatedMetrics::I64(data) => points!(data, i64, put),
-        AggregatedMetrics::U64(data) => points!(data, u64, put),
+        AggregatedMetrics::F64(data) => points!(data, put),
+        AggregatedMetrics::I64(data) => points!(data, put),
+        AggregatedMetrics::U64(data) => points!(data, put),
     }
 }
