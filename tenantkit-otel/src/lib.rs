@@ -39,6 +39,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod audit;
 mod baggage;
 mod delivery;
 pub mod label;
@@ -59,6 +60,7 @@ mod starting;
 mod system;
 pub mod top;
 
+pub use audit::AuditLogs;
 pub use baggage::TenantlessBaggage;
 pub use delivery::{Counted, Delivery};
 #[cfg(feature = "tracing")]

@@ -38,7 +38,7 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use foldhash::quality::RandomState;
 use opentelemetry::{
     Context, KeyValue,
-    trace::{Link, SpanKind, TraceContextExt as _, TraceId, TraceState},
+    trace::{Link, SpanKind, SpanRef, TraceContextExt as _, TraceId, TraceState},
 };
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 use tenantkit_core::{Clock, TenantId};
@@ -108,7 +108,7 @@ impl ShouldSample for TenantSampler {
         _: &[Link],
     ) -> SamplingResult {
         let span = parent.map(|parent| parent.span());
-        let parent = span.as_ref().map(|span| span.span_context()).filter(|it| it.is_valid());
+        let parent = span.as_ref().map(SpanRef::span_context).filter(|it| it.is_valid());
         let Some(parent) = parent else {
             return result(self.0.of_a_root(), TraceState::NONE);
         };

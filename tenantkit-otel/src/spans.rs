@@ -93,7 +93,7 @@ impl<P: SpanProcessor> SpanProcessor for TenantSpans<P> {
     fn on_start(&self, span: &mut Span, cx: &Context) {
         starting::busy(|| {
             let mut put = |key: &'static str, value: StringValue| {
-                span.set_attribute(KeyValue::new(key, Value::String(value)))
+                span.set_attribute(KeyValue::new(key, Value::String(value)));
             };
             match starting::maker() {
                 Some(maker) => maker.tell(&mut put),
@@ -105,8 +105,9 @@ impl<P: SpanProcessor> SpanProcessor for TenantSpans<P> {
 
     fn on_end(&self, mut span: SpanData) {
         starting::busy(|| {
-            if !span.span_context.is_sampled() && !(self.keeps_refusals && keep_refusal(&mut span))
-            {
+            let kept =
+                span.span_context.is_sampled() || self.keeps_refusals && keep_refusal(&mut span);
+            if !kept {
                 // For processors that look at all of them; those that export leave it out.
                 return self.inner.on_end(span);
             }

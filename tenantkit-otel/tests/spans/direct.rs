@@ -152,7 +152,7 @@ fn a_tenant_that_does_not_fit_is_counted() {
     world
         .tenant("acme")
         .in_scope(|| {
-            world.tracer.span_builder("full").with_attributes(most).start(&world.tracer).end()
+            world.tracer.span_builder("full").with_attributes(most).start(&world.tracer).end();
         })
         .unwrap();
     assert_nobody(&world.span("full").attributes);
