@@ -64,7 +64,7 @@ impl AuditSink for AuditLogs {
 
     fn commit(&self, event: AuditEvent) -> Commit {
         self.record(event);
-        Commit::ready(Err(NotCommitted))
+        Commit::ready(Err(NotCommitted::new()))
     }
 }
 
@@ -104,6 +104,7 @@ const fn parts(action: &AuditAction) -> Parts {
         AuditAction::Refused(refusal) => (Some(refusal.reason()), Some(refusal.door()), None, None),
         AuditAction::Dangerous(what) => (None, None, None, Some(what)),
         AuditAction::Dropped { reason, door, count } => (*reason, *door, Some(*count), None),
-        AuditAction::Granted => (None, None, None, None),
+        // A grant, and what is told of by its name alone.
+        _ => (None, None, None, None),
     }
 }
