@@ -16,14 +16,16 @@ const USAGE: &str = "\
 cargo xtask demo [--once] [--kafka]
                              starts Postgres and acmedocs, drives acmedocs over the network as strangers
                              do, lets two tenants load it, and stays up until Ctrl-C; with --once it
-                             ends then; with --kafka on an Apache Kafka instead of one in process
+                             ends then; with --kafka it starts an Apache Kafka as well, instead of
+                             librdkafka's mock cluster in its own process
 cargo xtask isolation [--quick | --stage 1 | --stage 2]
                              a heavy and a light tenant on acmedocs, with and without limits: fails where
                              the light one was not left alone; takes 20 minutes, with --quick one
 cargo xtask test [--quick]   runs everything there is, on real servers; with --quick neither each feature
                              alone, nor fuzzing, nor what loads acmedocs
 
-All take what DATABASE_URL (and for tests DATABASE_URL_18) names instead of starting a Postgres. With CI
+All take what DATABASE_URL (and for tests DATABASE_URL_18) names instead of starting a Postgres, and what
+KAFKA_BROKERS names instead of a Kafka; tests take what REDIS_URL names instead of a Redis. With CI
 set, what is missing is a failure; without, what needs it is skipped, and says so. Only cargo-deny, which
 takes minutes to build, may be missing everywhere.";
 

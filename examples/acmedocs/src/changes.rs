@@ -1,10 +1,11 @@
 //! What others are told of documents: each change, after its commit.
 //!
 //! This is the seam to Kafka, and it has a gap: **the commit and the record are not one**. A change is
-//! committed and never told where the process dies between the two, where Kafka takes no record for longer
-//! than [a caller waits](PATIENCE), and where it acknowledges none within two minutes. The document stands
-//! as it was written; the search has what was before, until the document changes again. What was not told
-//! is in the log, but for what died with the process.
+//! committed and never told where the process dies before the brokers have the record, where Kafka takes none
+//! for longer than [a caller waits](PATIENCE), and where it acknowledges none within two minutes, or, when the
+//! service stops, within the time that it has for that. The document stands as it was written; the search has
+//! what was before, until the document changes again. What was not told is in the log, but for what died with
+//! the process.
 //!
 //! A transactional outbox closes the gap, in [`Changes::commit`] and nowhere else: the change becomes a row of
 //! the same transaction, and a worker tells what rows there are.
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tenantkit::{
     Authority, Error, Outgoing, TenantContext, TenantProducer, TenantTx, kafka::BuildError, task,
 };
+use tokio::sync::watch;
 use tonic::Status;
 
 use crate::config::Kafka;
@@ -49,6 +51,8 @@ pub struct Changes(Option<Teller>);
 struct Teller {
     producer: TenantProducer,
     topic: Arc<str>,
+    /// Each commit that is under way has a receiver, whether its caller still waits or not.
+    under_way: Arc<watch::Sender<()>>,
 }
 
 impl Changes {
@@ -65,7 +69,8 @@ impl Changes {
     /// When the authority has no key to seal records with, or the client does not take the brokers.
     pub fn told(kafka: &Kafka, authority: &Authority) -> Result<Self, BuildError> {
         let producer = TenantProducer::connect(&kafka.brokers, authority)?;
-        Ok(Self(Some(Teller { producer, topic: kafka.topic.as_str().into() })))
+        let (topic, under_way) = (kafka.topic.as_str().into(), Arc::new(watch::Sender::new(())));
+        Ok(Self(Some(Teller { producer, topic, under_way })))
     }
 
     /// Whether they are told.
@@ -91,12 +96,14 @@ impl Changes {
         };
         let payload = serde_json::to_vec(change).map_err(|_| Status::internal("no JSON"))?;
         let (tenant, id) = (tenant.clone(), change.id().to_owned());
+        let under_way = teller.under_way.subscribe();
         // Not `tokio::spawn`, which would leave the tenant's scope.
         let both = task::spawn(async move {
             let committed = tx.commit().await;
             if committed.is_ok() {
                 teller.tell(&tenant, id, &payload).await;
             }
+            drop(under_way);
             committed
         });
         let both = both.map_err(Error::from)?.await;
@@ -104,11 +111,11 @@ impl Changes {
         Ok(committed.map_err(Error::from)?)
     }
 
-    /// Waits until the brokers have what was told, or it is lost.
+    /// Waits for the commits that are under way, and until the brokers have what was told, or it is lost.
     pub(crate) async fn flush(&self) {
-        if let Some(teller) = &self.0
-            && let Err(error) = teller.producer.flush().await
-        {
+        let Some(teller) = &self.0 else { return };
+        teller.under_way.closed().await;
+        if let Err(error) = teller.producer.flush().await {
             tracing::error!(error = &error as &dyn StdError, "changes were not told");
         }
     }

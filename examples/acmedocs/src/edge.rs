@@ -158,7 +158,7 @@ struct Draft {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
-    #[serde(default = "one_round", deserialize_with = "rounds")]
+    #[serde(default = "usual_rounds", deserialize_with = "rounds")]
     rounds: u32,
 }
 
@@ -239,7 +239,7 @@ async fn export(
     permit: Option<Extension<Onward>>,
     order: Option<Json<Order>>,
 ) -> Result<Json<Report>, Error> {
-    let rounds = order.map_or(one_round(), |Json(order)| order.rounds);
+    let rounds = order.map_or(report::ROUNDS, |Json(order)| order.rounds);
     let mut rows = documents.export(proto::ExportRequest {}).await?.into_inner();
     let mut draft = report::Draft::new();
     while let Some(document) = rows.message().await? {
@@ -266,14 +266,16 @@ fn headings(found: Vec<proto::Heading>) -> Vec<Heading> {
     found.into_iter().map(|proto::Heading { id, title }| Heading { id, title }).collect()
 }
 
-const fn one_round() -> u32 {
-    1
+const fn usual_rounds() -> u32 {
+    report::ROUNDS
 }
 
 fn rounds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let rounds = u32::deserialize(deserializer)?;
-    let is_possible = (1..=100).contains(&rounds);
-    is_possible.then_some(rounds).ok_or_else(|| D::Error::custom("rounds may be from 1 to 100"))
+    let is_possible = (1..=report::MOST_ROUNDS).contains(&rounds);
+    let wrong =
+        || D::Error::custom(format_args!("rounds may be from 1 to {}", report::MOST_ROUNDS));
+    is_possible.then_some(rounds).ok_or_else(wrong)
 }
 
 impl From<proto::Document> for Document {

@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 
 use sqlx::types::Uuid;
 use tenantkit::{
-    Authority, TenantContext, TenantPool,
+    Authority, Error, TenantContext, TenantPool,
     kafka::{ConsumeError, ConsumerHandle, Failure, Incoming, InvalidConsumer, TenantConsumer},
 };
 
@@ -68,35 +68,53 @@ impl Indexer {
                 let pool = pool.clone();
                 async move {
                     let indexed = index(&pool, &tenant, &record).await;
-                    indexed.inspect_err(|failure| log(failure, &record))
+                    indexed.inspect_err(|why| log(why, &record)).map_err(NotIndexed::into_failure)
                 }
             })
             .await
     }
 }
 
+/// Why a change was not indexed.
+#[derive(Debug, thiserror::Error)]
+enum NotIndexed {
+    #[error("the record is no change")]
+    NoChange,
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
 async fn index(
     pool: &TenantPool,
     tenant: &TenantContext,
     record: &Incoming,
-) -> Result<(), Failure> {
-    let no_change = || Failure::permanent(NOT_A_CHANGE);
-    let payload = record.payload().ok_or_else(no_change)?;
-    let change: Change<'_> = serde_json::from_slice(payload).map_err(|_| no_change())?;
-    let id: Uuid = change.id().parse().map_err(|_| no_change())?;
+) -> Result<(), NotIndexed> {
+    let payload = record.payload().ok_or(NotIndexed::NoChange)?;
+    let change: Change<'_> = serde_json::from_slice(payload).map_err(|_| NotIndexed::NoChange)?;
+    let id: Uuid = change.id().parse().map_err(|_| NotIndexed::NoChange)?;
     let (version, text) = match &change {
         Change::Written { version, title, body, .. } => (*version, Text::Is { title, body }),
         Change::Deleted { version, .. } => (*version, Text::Gone),
     };
-    let mut tx = pool.begin(tenant).await?;
-    search::put(&mut tx, id, version, text).await?;
-    tx.commit().await?;
+    let mut tx = pool.begin(tenant).await.map_err(Error::from)?;
+    search::put(&mut tx, id, version, text).await.map_err(Error::from)?;
+    tx.commit().await.map_err(Error::from)?;
     Ok(())
 }
 
+impl NotIndexed {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::NoChange => Failure::permanent(NOT_A_CHANGE),
+            // A database that is gone is no fault of the record's, and makes no dead letter.
+            Self::Failed(error) => error.into_failure(),
+        }
+    }
+}
+
 /// Where the record is, and nothing of what is in it.
-fn log(failure: &Failure, record: &Incoming) {
+fn log(why: &NotIndexed, record: &Incoming) {
     let (partition, offset, attempt) = (record.partition(), record.offset(), record.attempt());
-    let error = failure.cause().map(|cause| cause as &dyn StdError);
+    let error: &dyn StdError = why;
     tracing::warn!(partition, offset, attempt, error, "a change was not indexed");
 }

@@ -1,11 +1,11 @@
 //! Kafka for the changes of documents: librdkafka's mock cluster in this process, or real brokers.
 
+mod runs;
+
 use std::{
     env, fmt,
     path::Path,
-    sync::mpsc::{self, Sender},
-    thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tenantkit_kafka::{
@@ -13,17 +13,15 @@ use tenantkit_kafka::{
     dead_letter::DeadLetter,
     headers::Bounds,
     rdkafka::{
-        ClientConfig, Offset, TopicPartitionList,
-        admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
-        client::DefaultClientContext,
+        ClientConfig, Message, Offset, TopicPartitionList,
         consumer::{BaseConsumer, Consumer},
         error::KafkaError,
         message::{Header, OwnedHeaders},
-        mocking::MockCluster,
         producer::{BaseProducer, BaseRecord, Producer},
     },
 };
 
+use self::runs::Runs;
 use crate::Failed;
 
 const PARTITIONS: i32 = 6;
@@ -47,17 +45,7 @@ pub struct Kafka {
     pub topic: String,
     /// The topic of what cannot be indexed.
     pub dead_letter_topic: String,
-    _runs: Runs,
-}
-
-enum Runs {
-    /// Until this is dropped.
-    Mock {
-        _stop: Sender<()>,
-    },
-    Broker {
-        _broker: Box<throwaway::Kafka>,
-    },
+    runs: Runs,
 }
 
 impl Kafka {
@@ -70,13 +58,11 @@ impl Kafka {
         let dead_letter_topic = format!("{topic}.dead");
         let topics = [(topic.clone(), PARTITIONS), (dead_letter_topic.clone(), 1)];
         let (brokers, runs) = if which == Brokers::Embedded && !is_named {
-            mock(topics)?
+            runs::mock(topics)?
         } else {
-            let broker = throwaway::Kafka::from_env_or_start()?;
-            make(broker.brokers(), &topics).await?;
-            (broker.brokers().to_owned(), Runs::Broker { _broker: Box::new(broker) })
+            runs::broker(topics).await?
         };
-        Ok(Self { brokers, topic, dead_letter_topic, _runs: runs })
+        Ok(Self { brokers, topic, dead_letter_topic, runs })
     }
 
     /// What acmedocs is told of it.
@@ -127,7 +113,7 @@ signing_key = "{folder}/envelope.jwk"
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&topic, 0, Offset::Beginning)?;
             consumer.assign(&list)?;
-            let start = std::time::Instant::now();
+            let start = Instant::now();
             while start.elapsed() < PATIENCE {
                 let Some(Ok(mut message)) = consumer.poll(Duration::from_millis(100)) else {
                     continue;
@@ -135,13 +121,29 @@ signing_key = "{folder}/envelope.jwk"
                 let letter = Headers::read(&mut message, Bounds::DEFAULT).ok();
                 let letter = letter.and_then(|headers| DeadLetter::of(&headers));
                 if let Some(letter) = letter.filter(|letter| letter.reason == reason) {
-                    use tenantkit_kafka::rdkafka::Message as _;
                     return Ok::<_, KafkaError>(Some((letter, message.offset())));
                 }
             }
             Ok(None)
         });
         read.await??.ok_or_else(|| "there is no such dead letter".into())
+    }
+
+    /// How many changes were told, and how many dead letters there are.
+    ///
+    /// # Errors
+    ///
+    /// When the brokers do not answer.
+    pub async fn records(&self) -> Result<(i64, i64), Failed> {
+        let (topic, dead) = (self.topic.clone(), self.dead_letter_topic.clone());
+        self.ask(move |consumer| {
+            let mut records = 0;
+            for partition in 0..PARTITIONS {
+                records += consumer.fetch_watermarks(&topic, partition, PATIENCE)?.1;
+            }
+            Ok((records, consumer.fetch_watermarks(&dead, 0, PATIENCE)?.1))
+        })
+        .await
     }
 
     /// How many changes the indexer has not committed yet.
@@ -151,8 +153,7 @@ signing_key = "{folder}/envelope.jwk"
     /// When the brokers do not answer.
     pub async fn lag(&self) -> Result<i64, Failed> {
         let topic = self.topic.clone();
-        let consumer: BaseConsumer = self.client().set("group.id", self.group()).create()?;
-        let lag = tokio::task::spawn_blocking(move || {
+        self.ask(move |consumer| {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, PARTITIONS - 1);
             let mut lag = 0;
@@ -163,9 +164,18 @@ signing_key = "{folder}/envelope.jwk"
                     _ => high - low,
                 };
             }
-            Ok::<_, KafkaError>(lag)
-        });
-        Ok(lag.await??)
+            Ok(lag)
+        })
+        .await
+    }
+
+    /// Asks the brokers in the name of the indexer's group, of which it does not become a member.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&BaseConsumer) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let consumer: BaseConsumer = self.client().set("group.id", self.group()).create()?;
+        Ok(tokio::task::spawn_blocking(move || question(&consumer)).await??)
     }
 
     fn group(&self) -> String {
@@ -179,37 +189,17 @@ signing_key = "{folder}/envelope.jwk"
     }
 }
 
-/// On a thread of its own, because the cluster cannot leave the one that it was made on.
-fn mock(topics: [(String, i32); 2]) -> Result<(String, Runs), Failed> {
-    let (tell, told) = mpsc::channel();
-    let (stop, stopped) = mpsc::channel::<()>();
-    thread::Builder::new().name("mock-kafka".to_owned()).spawn(move || {
-        let started = MockCluster::new(1).and_then(|cluster| {
-            for (topic, partitions) in &topics {
-                cluster.create_topic(topic, *partitions, 1)?;
-            }
-            Ok(cluster)
-        });
-        // Nobody waits for what nobody is told.
-        let _ =
-            tell.send(started.as_ref().map(MockCluster::bootstrap_servers).map_err(Clone::clone));
-        let _ = stopped.recv();
-        drop(started);
-    })?;
-    Ok((told.recv()??, Runs::Mock { _stop: stop }))
-}
-
-async fn make(brokers: &str, topics: &[(String, i32)]) -> Result<(), Failed> {
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
-    let topics: Vec<_> = topics
-        .iter()
-        .map(|(topic, partitions)| NewTopic::new(topic, *partitions, TopicReplication::Fixed(1)))
-        .collect();
-    for made in admin.create_topics(&topics, &AdminOptions::new()).await? {
-        made.map_err(|(topic, code)| format!("{topic} was not made: {code}"))?;
+impl fmt::Display for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.runs {
+            // A real one answers as soon as there is something.
+            Runs::Mock { .. } => f.write_str(
+                "librdkafka's mock cluster, in this process: it answers a fetch that found nothing after half \
+                 a second.",
+            ),
+            Runs::Broker { .. } => write!(f, "Kafka at {}.", self.brokers),
+        }
     }
-    Ok(())
 }
 
 impl fmt::Debug for Kafka {

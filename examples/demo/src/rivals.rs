@@ -21,8 +21,10 @@ const COST: Duration = Duration::from_millis(2);
 const EXCESS: f64 = 1.2;
 /// Exports that are enough to know their cost.
 const PROBES: u32 = 200;
+/// Rounds that are enough to know what one of them costs.
+const MANY: u32 = 9;
 /// The most that acmedocs takes.
-const ROUNDS: u32 = 100;
+const ROUNDS: u32 = 800;
 
 /// Exports that cost enough that the machine cannot serve what the heavy tenant wants.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +42,14 @@ impl Exports {
     ///
     /// When acmedocs is no process of its own, or does not serve.
     pub async fn sized(world: &World, heavy: u32) -> Result<Self, Failed> {
-        let one = Self::probe(world, 1).await?;
         let capacity = Duration::from_secs(1).mul_f64(cpu::cores() as f64);
         let needed = (capacity.mul_f64(EXCESS) / heavy.max(1)).max(COST);
-        let rounds = needed.as_secs_f64() / one.as_secs_f64().max(1e-6);
-        let rounds = (rounds.ceil() as u32).clamp(1, ROUNDS);
-        let cost = if rounds == 1 { one } else { Self::probe(world, rounds).await? };
+        // What an export costs without any, and what each of them costs.
+        let (one, many) = (Self::probe(world, 1).await?, Self::probe(world, MANY).await?);
+        let each = (many.saturating_sub(one) / (MANY - 1)).max(Duration::from_micros(1));
+        let more = needed.saturating_sub(one).as_secs_f64() / each.as_secs_f64();
+        let rounds = (more.ceil() as u32).saturating_add(1).min(ROUNDS);
+        let cost = Self::probe(world, rounds).await?;
         Ok(Self { rounds, cost })
     }
 

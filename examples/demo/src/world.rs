@@ -161,8 +161,8 @@ impl World {
     }
 
     /// Starts acmedocs anew, at the same addresses and on the same data, with limits by this document or
-    /// without. Requests that are under way are cut off. From then on it talks to Postgres directly: the
-    /// link, which can be made slow, adds milliseconds also while it is not.
+    /// without. Requests that are under way are cut off, where it has a Kafka after ten seconds. From then on it
+    /// talks to Postgres directly: the link, which can be made slow, adds milliseconds also while it is not.
     ///
     /// # Errors
     ///
@@ -170,9 +170,16 @@ impl World {
     pub async fn restart(&mut self, limits: Option<&str>) -> Result<(), Failed> {
         self.setup.limits = limits.map(ToOwned::to_owned);
         self.addresses.serving_url = self.database.url(&self.serving_role);
+        // A member that is killed keeps its partitions until its group misses it.
+        let is_member = self.kafka.is_some() && self.process_id().is_some();
+        if is_member {
+            self.terminate().await?;
+        }
         let how = match &mut self.acmedocs {
             Running::Process(process) => {
-                process.kill().await?;
+                if !is_member {
+                    process.kill().await?;
+                }
                 Acmedocs::Process
             }
             Running::InProcess { started } => {

@@ -111,9 +111,14 @@ impl Worker {
         let ended = self.attempt(proof, &tenant, &task, &running).await;
         let is_batch = running.len() > 1;
         for (lease, _running) in running {
-            if is_batch && matches!(ended, Ended::Failed(_)) {
+            if is_batch && let Ended::Failed(kind) = ended {
                 // Which of them failed is not known: each is tried by itself.
                 lease.leave_alone();
+                if let Kind::Permanent { .. } | Kind::Refused { .. } = kind {
+                    // It was said of one of them at least, and may not be true of this one.
+                    over(lease.retry_after(Duration::ZERO));
+                    continue;
+                }
             }
             self.settle(lease, &tenant, &ended).await;
         }

@@ -161,6 +161,8 @@ async fn a_batch_is_of_one_tenant_and_a_poisoned_one_is_taken_apart() {
                 let mut most = most.lock().unwrap();
                 *most = records.len().max(*most);
             }
+            // A batch of several, so that there is something to be taken apart.
+            tokio::time::sleep(Duration::from_millis(20)).await;
             if records.iter().any(|record| record.payload() == Some(b"33")) {
                 return Err(Failure::permanent("not-a-document"));
             }

@@ -2,7 +2,8 @@
 //!
 //! One thread. A connection that is free takes the next call, a new one is opened where none is, and
 //! nothing is made for a call but its place in a queue: at 10,000 calls a second the generator must
-//! leave the machine to what it measures. Times are those of tries, from the moment that they are sent.
+//! leave the machine to what it measures. Times are those of tries, from the moment that they are sent to when
+//! the answer is read, which is once a millisecond.
 
 mod connection;
 mod dispatch;

@@ -3,12 +3,7 @@
 //! Each call is kept and none is put into a bucket: k6 writes its samples as they come, and the
 //! percentiles are taken here.
 
-use std::{
-    fs, io,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, io, path::Path, process::Stdio, time::Duration};
 
 use throwaway::{Folder, leash};
 
@@ -76,9 +71,7 @@ impl Light {
         fs::write(in_folder("tokens.json"), self.target.tokens.document().to_string())?;
 
         let seconds = (self.warm_up + self.time).as_secs();
-        // Which goes on without, where it is not allowed.
-        let mut command = Command::new("nice");
-        command.args(["-n", priority::AHEAD]).arg(k6);
+        let mut command = priority::ahead(k6);
         command
             .args([
                 "run",

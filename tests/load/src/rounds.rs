@@ -15,8 +15,6 @@ const TIMES: f64 = 1.5;
 const LONGER: f64 = 5.0;
 /// What is aimed at, and reported.
 const GOAL: f64 = 1.1;
-/// The same in an overload without limits, which is to be failed.
-const LATE_IN_OVERLOAD: f64 = 0.05;
 /// The share of the heavy tenant's calls that may begin late.
 const LATE: f64 = 0.01;
 /// A stage is the median of so many rounds, so it is decided by more than half of them.
@@ -120,18 +118,15 @@ impl fmt::Display for Asserted {
 
 impl Run {
     /// Why it says nothing, if so. Calls that the clients could not send, for want of a connection, count
-    /// as late where nothing may be lost. An overload without limits loses them by itself, and takes the
-    /// clients' time as well: a call that is late there only makes the load less than it should be, so
-    /// what is failed all the same is failed.
+    /// as late where nothing may be lost. An overload without limits loses them by itself.
     #[must_use]
     pub fn invalid(&self, may_lose: bool) -> Option<Invalid> {
         let heavy = Second::sum(&self.heavy);
         let lost = if may_lose { 0 } else { heavy.unsent };
         let late = f64::from(heavy.late + lost) / f64::from(heavy.started.max(1));
-        let may_be_late = if may_lose { LATE_IN_OVERLOAD } else { LATE };
         if self.light.dropped > 0 {
             Some(Invalid::Dropped(self.light.dropped))
-        } else if late > may_be_late {
+        } else if late > LATE {
             Some(Invalid::Late(late))
         } else if self.light.calls.is_empty() || (!self.heavy.is_empty() && heavy.started == 0) {
             Some(Invalid::Nothing)
@@ -295,16 +290,10 @@ mod tests {
     #[test]
     fn a_run_that_lost_calls_is_none() {
         let started = Second { started: 1000, ..Second::default() };
-        assert_eq!(heavy(Second { late: 10, ..started }).invalid(false), None);
-        assert_eq!(
-            heavy(Second { late: 11, ..started }).invalid(false),
-            Some(Invalid::Late(0.011))
-        );
-        assert_eq!(heavy(Second { late: 50, ..started }).invalid(true), None);
-        assert_eq!(
-            heavy(Second { late: 251, ..started }).invalid(true),
-            Some(Invalid::Late(0.251))
-        );
+        for may_lose in [false, true] {
+            let late = |late| heavy(Second { late, ..started }).invalid(may_lose);
+            assert_eq!((late(10), late(11)), (None, Some(Invalid::Late(0.011))));
+        }
         let unsent = heavy(Second { unsent: 11, ..started });
         assert!(unsent.invalid(false).is_some() && unsent.invalid(true).is_none());
         let mut dropped = heavy(started);

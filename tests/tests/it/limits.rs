@@ -114,15 +114,15 @@ async fn an_export_tells_what_the_tenant_has_and_nothing_of_others() {
     let acmedocs = Limited::by(&only("exports", FREE)).await;
     let draft = r#"{"title":"Merger plan","body":"buy them all"}"#;
     acmedocs.call("acme", Method::POST, DOCUMENTS, Some(draft)).await;
-    let export = acmedocs.export("acme", 1).await;
+    let export = acmedocs.export("acme", 8).await;
     assert_eq!(export.status, 200, "{export}");
     assert_eq!((export.member("rows"), export.member("words")), ("1".into(), "5".into()));
     assert_eq!(export.member("digest").len(), 64);
-    // No body is one round.
+    // No body is eight rounds.
     let bare = acmedocs.call("acme", Method::POST, EXPORTS, None).await;
     assert_eq!(bare.body, export.body);
     assert_eq!(acmedocs.export("globex", 1).await.member("rows"), "0");
-    for wrong in ["0", "101", "-1", "null"] {
+    for wrong in ["0", "801", "-1", "null"] {
         let order = format!(r#"{{"rounds":{wrong}}}"#);
         let answer = acmedocs.call("globex", Method::POST, EXPORTS, Some(&order)).await;
         assert_eq!(answer.status, 422, "{wrong}: {answer}");
@@ -163,7 +163,7 @@ async fn curl_is_told_when_a_tenant_has_exported_enough_and_another_exports_on()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_has_no_more_exports_under_way_than_it_may_and_another_has_its_own() {
     let acmedocs = Limited::by(&only("exports", ONE_AT_ONCE)).await;
-    let acme = join_all((0..8).map(|_| acmedocs.export("acme", 40)));
+    let acme = join_all((0..8).map(|_| acmedocs.export("acme", 320)));
     let (acme, globex) = tokio::join!(acme, acmedocs.export("globex", 1));
     assert_eq!(globex.status, 200, "{globex}");
     let (served, refused): (Vec<_>, Vec<_>) = acme.iter().partition(|it| it.status == 200);
@@ -271,7 +271,7 @@ async fn what_all_ask_for_at_once_beyond_the_capacity_is_shed_with_a_wait() {
         });
     };
     let acmedocs = Limited::of(&only("exports", FREE), setup, one).await;
-    let all = join_all(tenants.iter().map(|tenant| acmedocs.export(tenant, 40))).await;
+    let all = join_all(tenants.iter().map(|tenant| acmedocs.export(tenant, 320))).await;
     let (served, shed): (Vec<_>, Vec<_>) = all.iter().partition(|it| it.status == 200);
     assert!(!served.is_empty() && !shed.is_empty(), "{all:?}");
     for shed in shed {

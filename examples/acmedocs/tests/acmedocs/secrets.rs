@@ -1,7 +1,7 @@
 //! What acmedocs writes down, however much it is told to, and what it answers, tell no secret.
 
 use acmedocs::proto::ListRequest;
-use demo::{Acmedocs, Issuer, Setup, World, issuer};
+use demo::{Acmedocs, Issuer, Setup, World, issuer, kafka::Brokers};
 use hyper::Method;
 use tonic::Request;
 
@@ -38,7 +38,11 @@ impl Driven {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_written_down_has_a_token_or_a_document_in_it() {
-    let world = World::of(Setup::default().log("trace"), Acmedocs::Process).await.unwrap();
+    let setup = Setup::default().log("trace").kafka(Brokers::Embedded);
+    let world = World::of(setup, Acmedocs::Process).await.unwrap();
+    // What cannot be indexed has something to say as well.
+    let wrong = format!("ALTER TABLE search ADD CHECK (title IS DISTINCT FROM '{SECRET}')");
+    world.database.execute(wrong).unwrap();
     let mut driven = Driven { world, tokens: Vec::new(), refusals: Vec::new() };
     let now = issuer::now();
     let forger = Issuer::new("idp-1").unwrap();
@@ -60,6 +64,7 @@ async fn nothing_that_is_written_down_has_a_token_or_a_document_in_it() {
         driven.call(idp(&driven, tenant), None, &[("txn-token", &token)]).await;
         driven.list(forger.txn_token(tenant, "mallory", now)).await;
     }
+    driven.world.kafka.as_ref().unwrap().dead_letter("handler-failed").await.unwrap();
     // The database goes away in the middle.
     driven.world.link.refuse();
     driven.world.link.cut();
@@ -68,6 +73,7 @@ async fn nothing_that_is_written_down_has_a_token_or_a_document_in_it() {
     let written = driven.world.said().unwrap() + &driven.world.audited().unwrap();
     assert!(written.contains("sources-disagree"), "the audit log is not there");
     assert!(written.contains("INSERT INTO documents"), "the log is not as loud as it was told");
+    assert!(written.contains("a change was not indexed"), "nothing is told of what is not indexed");
     // What opens a door: a token, and the part of it that nobody but the issuer can make.
     let parts = driven.tokens.iter().flat_map(|token| [token.as_str(), signature(token)]);
     for secret in parts.chain([SECRET, "Bearer ey"]) {

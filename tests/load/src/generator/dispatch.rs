@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,9 +23,8 @@ use crate::{Board, board::Second, response::Answer, retry::Budget};
 
 /// From here on a start is late.
 const LATE: Duration = Duration::from_millis(5);
-/// The longest that the schedule sleeps, so that it sees that it is to stop.
-const NAP: Duration = Duration::from_millis(20);
-/// What tokio's timer can tell apart.
+/// How often it is looked what is due and what was answered. A thread that is woken by each answer instead takes
+/// the processor from the service as often, and a machine of the clients' own would not.
 const TICK: Duration = Duration::from_millis(1);
 /// A part of an answer that is read at a time.
 const BUFFER: usize = 16 * 1024;
@@ -47,10 +47,9 @@ pub(super) async fn run(generator: Generator, board: Arc<Board>, stop: Arc<Atomi
         }
         dispatch.again();
         dispatch.give_up();
-        let now = Instant::now();
-        let wake = [Some(due(next)), dispatch.next_retry()].into_iter().flatten().min();
-        let wake = wake.unwrap_or(now).clamp(now + TICK, now + NAP);
-        tokio::time::sleep_until(wake.into()).await;
+        thread::sleep(TICK);
+        // Reads what was answered meanwhile.
+        task::yield_now().await;
     }
 }
 
@@ -110,10 +109,6 @@ impl Dispatch {
             self.note(|second| second.retried += 1);
             self.begin(tries + 1);
         }
-    }
-
-    fn next_retry(&self) -> Option<Instant> {
-        self.retries.borrow().peek().map(|next| next.0.0)
     }
 
     fn begin(self: &Rc<Self>, tries: u8) {
