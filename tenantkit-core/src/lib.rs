@@ -36,7 +36,7 @@ mod token;
 pub use audit::{AuditAction, AuditEvent, AuditSink, Commit};
 pub use authority::{
     Authority, AuthorityBuilder, Begun, BuildError, Capability, CheckPermit, CrossTenant,
-    DangerousBuilder, GatewayPeer, Grant, Listener, SystemWork, Turn,
+    DangerousBuilder, GatewayPeer, Grant, Listener, SystemWork, TokenCacheStats, Turn,
 };
 pub use bearer::{BearerPolicy, Jwks, Unbounded};
 pub use carrier::{CannotCarry, Carrier};

@@ -106,7 +106,7 @@ fn span(criterion: &mut Criterion) {
                     let mut span = tracer.start("work");
                     span.set_attribute(KeyValue::new("rows", 3));
                     span.end();
-                })
+                });
             })
             .unwrap();
         });

@@ -11,6 +11,9 @@
 //!   requests of a few tenants take, in bounded memory.
 //! - `limits` (feature `limit`): what the limiters say of themselves, by tier.
 //! - `sampler::TenantSampler` (feature `limit`): which traces are kept, with a rate for each tenant.
+//! - `http::RequestLayer` (feature `http`): counts each request of a server.
+//! - [`Board`](board::Board): a small page for where there is no metrics store.
+//! - `trace` (feature `tracing`): how a trace comes in and goes out through the adapters.
 //! - [`RequestMetrics`](requests::RequestMetrics): what service levels are read from, by tier, with rules and a dashboard.
 //!
 //! Identity is never read from what a trace carries. Baggage is unsigned and anybody's: nothing here believes
@@ -41,7 +44,10 @@
 
 mod audit;
 mod baggage;
+pub mod board;
 mod delivery;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod label;
 pub mod latencies;
 #[cfg(feature = "tracing")]
@@ -52,6 +58,8 @@ mod logs;
 pub mod metrics;
 pub mod names;
 mod owner;
+mod page;
+pub mod refusals;
 pub mod requests;
 #[cfg(feature = "limit")]
 pub mod sampler;
@@ -59,6 +67,8 @@ mod spans;
 mod starting;
 mod system;
 pub mod top;
+#[cfg(feature = "tracing")]
+pub mod trace;
 
 pub use audit::AuditLogs;
 pub use baggage::TenantlessBaggage;
@@ -66,6 +76,7 @@ pub use delivery::{Counted, Delivery};
 #[cfg(feature = "tracing")]
 pub use layer::TenantLayer;
 pub use logs::TenantLogs;
+pub use page::Page;
 pub use spans::{SpanCounts, TenantSpans};
 pub use system::{AsSystem, SystemReason, as_system};
 #[doc(hidden)]

@@ -17,7 +17,7 @@
 use std::hash::Hash;
 
 use tenantkit_core::TierSet;
-use tenantkit_limit::{fair::FairQueue, limits::Limits};
+use tenantkit_limit::{breaker::Breaker, fair::FairQueue, limits::Limits};
 
 use crate::{
     metrics::{MetricsError, TenantMeter},
@@ -99,6 +99,28 @@ where
     let what = "Items that were given up.";
     meter.observe_counter::<()>("tenantkit.queue.dead", "{item}", what, move |told| {
         told.tell(of.dead(), ());
+    })
+}
+
+/// Tells of the breaker before a dependency whether it is open, and of how many tenants it keeps a circuit. One breaker
+/// for a meter.
+///
+/// # Errors
+///
+/// As [`observe`]. It needs two series.
+pub fn observe_breaker<K>(meter: &TenantMeter, breaker: &Breaker<K>) -> Result<(), MetricsError>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    let of = breaker.clone();
+    let what = "1 while the circuit of the dependency is not closed.";
+    meter.observe_gauge::<()>("tenantkit.breaker.open", "1", what, move |told| {
+        told.tell(f64::from(u8::from(of.is_open())), ());
+    })?;
+    let of = breaker.clone();
+    let what = "Tenants that have a circuit of their own.";
+    meter.observe_gauge::<()>("tenantkit.breaker.tracked", "{tenant}", what, move |told| {
+        told.tell(number(of.tracked()), ());
     })
 }
 

@@ -21,6 +21,8 @@ labels! {
         Refused = "refused",
         /// By a failure, which is ours.
         Failed = "failed",
+        /// Not at all: its caller hung up before.
+        Dropped = "dropped",
     }
 }
 

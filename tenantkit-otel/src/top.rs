@@ -31,7 +31,7 @@
 //! - A tenant that is not told has at most [`Ranking::absent_at_most`], which is never more than `n / k` (Theorem 2).
 //! - While there are no more than `k` tenants in the window, all of it is exact.
 
-mod page;
+mod query;
 mod snapshot;
 mod space_saving;
 mod tell;
@@ -48,7 +48,6 @@ use std::{
 use foldhash::quality::RandomState;
 use tenantkit_core::{Clock, SystemClock, TenantContext};
 
-pub use page::Page;
 pub use snapshot::{Heavy, Ranking, Snapshot};
 pub use used::{Measure, Used};
 

@@ -49,6 +49,8 @@ mod error;
 #[cfg(feature = "limit")]
 pub mod limit;
 pub mod prelude;
+#[cfg(feature = "otel")]
+pub mod telemetry;
 
 #[cfg(any(feature = "http", feature = "kafka", feature = "limit", feature = "sqlx"))]
 pub use error::Error;

@@ -23,6 +23,7 @@ use super::{
     queue::Leased,
     reader::Shared,
     task::{Task, What},
+    trace::Adopt,
 };
 use crate::dead_letter::{DeadLetters, Verdict};
 
@@ -41,6 +42,7 @@ pub(super) struct Worker {
     pub(super) budget: Arc<RetryBudget>,
     /// How many records a handler gets at most.
     pub(super) batch: usize,
+    pub(super) trace: Adopt,
 }
 
 /// How an attempt ended.
@@ -140,7 +142,7 @@ impl Worker {
             Ok(context) => context,
             Err(refusal) => return Ended::Failed(Kind::of(refusal)),
         };
-        let span = Span::new(&context, &records);
+        let span = Span::new(&context, &records, &self.trace);
         let handling = (self.handler)(context.clone(), records);
         let handling = match context.scope(handling) {
             Ok(handling) => AssertUnwindSafe(handling).catch_unwind(),

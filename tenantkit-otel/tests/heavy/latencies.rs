@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenantkit_core::test_util::TestAuthority;
+use tenantkit_core::{TenantId, test_util::TestAuthority};
 use tenantkit_otel::{
     latencies::TenantLatencies,
     top::{Measure, TopTenants, Used},
@@ -26,7 +26,7 @@ fn only_so_many_are_watched_and_the_pinned_always() {
 
     latencies.follow(top.current().of(Measure::Requests));
     assert_eq!(
-        latencies.tenants().iter().map(|it| it.as_str()).collect::<Vec<_>>(),
+        latencies.tenants().iter().map(TenantId::as_str).collect::<Vec<_>>(),
         ["acme", "t18", "t19"]
     );
     let t19 = tenant(&test, "t19");
@@ -39,7 +39,7 @@ fn only_so_many_are_watched_and_the_pinned_always() {
     }
     latencies.follow(top.current().of(Measure::Requests));
     assert_eq!(
-        latencies.tenants().iter().map(|it| it.as_str()).collect::<Vec<_>>(),
+        latencies.tenants().iter().map(TenantId::as_str).collect::<Vec<_>>(),
         ["acme", "globex", "t19"]
     );
     assert_eq!(latencies.of(t19.tenant()).unwrap().count(), 1);

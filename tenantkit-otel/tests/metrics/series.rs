@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use opentelemetry_sdk::metrics::data::{ResourceMetrics, ScopeMetrics};
 use tenantkit_core::{Door, RefusalCode, Tier, TierSet};
 use tenantkit_otel::metrics::TenantMetrics;
 
@@ -102,9 +103,9 @@ fn a_second_reader_has_the_same_series() {
     metrics.provider().force_flush().unwrap();
     let names = |exporter: &opentelemetry_sdk::metrics::InMemoryMetricExporter| -> Vec<String> {
         let all = exporter.get_finished_metrics().unwrap();
-        let scopes = all.iter().flat_map(|resource| resource.scope_metrics());
+        let scopes = all.iter().flat_map(ResourceMetrics::scope_metrics);
         let mut names: Vec<_> =
-            scopes.flat_map(|it| it.metrics()).map(|it| it.name().to_owned()).collect();
+            scopes.flat_map(ScopeMetrics::metrics).map(|it| it.name().to_owned()).collect();
         names.sort();
         names
     };

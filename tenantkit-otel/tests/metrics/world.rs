@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, MeterProviderBuilder, SdkMeterProvider,
-    data::{AggregatedMetrics, Metric, MetricData},
+    data::{AggregatedMetrics, Metric, MetricData, ScopeMetrics},
 };
 use tenantkit_core::{Tier, TierSet};
 use tenantkit_otel::{
@@ -47,7 +47,7 @@ impl World {
         self.metrics.provider().force_flush().unwrap();
         let mut series = Vec::new();
         for resource in self.exporter.get_finished_metrics().unwrap() {
-            for metric in resource.scope_metrics().flat_map(|scope| scope.metrics()) {
+            for metric in resource.scope_metrics().flat_map(ScopeMetrics::metrics) {
                 read(metric, &mut series);
             }
         }

@@ -3,17 +3,20 @@
 
 use tenantkit_core::TenantContext;
 
-use super::{super::Incoming, Ended};
+use super::{
+    super::{Incoming, trace::Adopt},
+    Ended,
+};
 
 pub(super) struct Span(#[cfg(feature = "tracing")] tracing::Span);
 
 impl Span {
     #[cfg(feature = "tracing")]
-    pub(super) fn new(context: &TenantContext, records: &[Incoming]) -> Self {
+    pub(super) fn new(context: &TenantContext, records: &[Incoming], trace: &Adopt) -> Self {
         let Some(first) = records.first() else { return Self(tracing::Span::none()) };
         // In its scope: whoever makes more of spans reads there whose they are.
         let make = || {
-            tracing::info_span!(
+            let span = tracing::info_span!(
                 "process",
                 otel.name = format_args!("process {}", first.topic()),
                 otel.kind = "consumer",
@@ -29,13 +32,15 @@ impl Span {
                 tenant.id = %context.tenant(),
                 tenant.tier = context.tier().as_str(),
                 error.type = tracing::field::Empty,
-            )
+            );
+            trace.adopt(first.headers(), &span);
+            span
         };
         Self(context.in_scope(make).unwrap_or_else(|_| make()))
     }
 
     #[cfg(not(feature = "tracing"))]
-    pub(super) const fn new(_: &TenantContext, _: &[Incoming]) -> Self {
+    pub(super) const fn new(_: &TenantContext, _: &[Incoming], _: &Adopt) -> Self {
         Self()
     }
 

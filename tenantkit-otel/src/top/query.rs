@@ -1,30 +1,9 @@
-//! [`Page`]: what a debug endpoint answers, for whatever serves it.
+//! What a debug endpoint answers about who is heavy.
 
 use tenantkit_core::{Authority, CrossTenant, Door, Refusal};
 
 use super::{Measure, TopTenants};
-
-/// What a debug endpoint answers. It must not be cached: it names tenants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// The status: 200 or 400.
-    pub status: u16,
-    /// The type of the body.
-    pub content_type: &'static str,
-    /// What `Cache-Control` is to say.
-    pub cache_control: &'static str,
-    /// The body.
-    pub body: String,
-}
-
-impl Page {
-    /// How many of each ranking are shown, if nobody says.
-    pub const FIRST: usize = 10;
-
-    const fn new(status: u16, content_type: &'static str, body: String) -> Self {
-        Self { status, content_type, cache_control: "no-store", body }
-    }
-}
+use crate::page::Page;
 
 impl TopTenants {
     /// Answers a request for who is heavy, which names many tenants: so it is work across tenants, and needs
