@@ -20,6 +20,7 @@
 
 mod html;
 mod tiers;
+mod watched;
 
 use std::sync::Arc;
 
@@ -27,7 +28,9 @@ use tenantkit_core::{Authority, CrossTenant, Door, Refusal};
 
 pub use tiers::{TierBoard, TierRow};
 
-use crate::{page::Page, refusals::LastRefusals, top::TopTenants};
+use watched::Watched;
+
+use crate::{latencies::TenantLatencies, page::Page, refusals::LastRefusals, top::TopTenants};
 
 /// A small page to look at. See the [module](self).
 #[derive(Debug, Clone)]
@@ -35,13 +38,20 @@ pub struct Board {
     tiers: TierBoard,
     top: Arc<TopTenants>,
     refusals: LastRefusals,
+    latencies: Option<Arc<TenantLatencies>>,
 }
 
 impl Board {
     /// A page of these.
     #[must_use]
     pub const fn new(tiers: TierBoard, top: Arc<TopTenants>, refusals: LastRefusals) -> Self {
-        Self { tiers, top, refusals }
+        Self { tiers, top, refusals, latencies: None }
+    }
+
+    /// And how long the requests of some tenants take.
+    #[must_use]
+    pub fn latencies(self, latencies: Arc<TenantLatencies>) -> Self {
+        Self { latencies: Some(latencies), ..self }
     }
 
     /// Answers a request, which sees many tenants: so it is work across tenants, and needs a grant for that.
@@ -51,6 +61,7 @@ impl Board {
     /// | `/` | the page |
     /// | `/tiers.json` | the tiers, as they were last collected |
     /// | `/top.json` | who is heavy, as [`TopTenants::page`] has it |
+    /// | `/latencies.json` | how long the requests of those tenants take that are pinned or heavy |
     /// | `/refusals.json` | who was refused last |
     ///
     /// # Errors
@@ -67,6 +78,7 @@ impl Board {
         Ok(match path {
             "/" => Page::new(200, "text/html; charset=utf-8", self.html()),
             "/tiers.json" => Page::json(&self.tiers.rows()),
+            "/latencies.json" => Page::json(&self.watched()),
             "/refusals.json" => Page::json(&self.refusals.newest_first()),
             "/top.json" => return self.top.page(who, authority, query),
             _ => Page::new(404, "text/plain; charset=utf-8", "there is no such page\n".to_owned()),
@@ -74,6 +86,11 @@ impl Board {
     }
 
     fn html(&self) -> String {
-        html::page(&self.tiers.rows(), &self.top.current(), &self.refusals.newest_first())
+        let (tiers, refusals) = (self.tiers.rows(), self.refusals.newest_first());
+        html::page(&tiers, &self.top.current(), &self.watched(), &refusals)
+    }
+
+    fn watched(&self) -> Vec<Watched> {
+        self.latencies.as_deref().map(watched::rows).unwrap_or_default()
     }
 }

@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json, Router,
-    extract::{Path, Query, State},
+    extract::{MatchedPath, Path, Query, Request, State},
     http::StatusCode,
+    middleware::map_request,
     routing::{get, post, put},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -21,6 +22,7 @@ use tenantkit::{
         limits::{Limits, UnknownResource},
         retry::{InvalidRetryPolicy, RetryBudget, RetryPolicy},
     },
+    otel::trace,
     task,
 };
 use tonic::{
@@ -32,6 +34,7 @@ use self::report::Report;
 use crate::{
     host::Host,
     proto::{self, documents_client::DocumentsClient},
+    telemetry::Telemetry,
 };
 
 /// The documents service, as the edge calls it: a call outside a tenant's scope is refused, and a read
@@ -81,7 +84,7 @@ pub fn documents(authority: &Authority, channel: Channel) -> Result<Documents, I
     let retry = RetryLayer::new(authority, policy, Arc::new(budget));
     let retry = READS.iter().fold(retry, |retry, path| retry.idempotent_unary(path));
     // Inside, so that each attempt is checked anew and has a token that is good.
-    let calls = TenantClientLayer::new(authority).layer(channel);
+    let calls = TenantClientLayer::new(authority).trace(trace::inject).layer(channel);
     Ok(DocumentsClient::new(retry.layer(calls)))
 }
 
@@ -94,6 +97,7 @@ pub fn router(
     authority: &Authority,
     documents: Documents,
     limits: Option<&Limits>,
+    telemetry: &Telemetry,
 ) -> Result<Router, UnknownResource> {
     let reads = Router::new()
         .route("/v1/ping", get(ping))
@@ -109,8 +113,13 @@ pub fn router(
         .merge(limited(limits, "writes", writes)?)
         .merge(limited(limits, "exports", exports)?)
         .with_state(documents)
+        .layer(map_request(name))
+        // Inside, where it is known whose requests they are.
+        .layer(telemetry.requests().clone())
         // Outside the limits, which ask who is calling.
-        .layer(TenantLayer::new(authority).admit(Source::Bearer).admit(Host::SOURCE));
+        .layer(TenantLayer::new(authority).admit(Source::Bearer).admit(Host::SOURCE))
+        // And outside, where those are refused of whom nobody knows.
+        .layer(telemetry.requests().clone());
     Ok(Router::new().route("/healthz", get(|| async { "ok" })).merge(tenants))
 }
 
@@ -122,6 +131,14 @@ fn limited(
 ) -> Result<Router<Documents>, UnknownResource> {
     let Some(limits) = limits else { return Ok(routes) };
     Ok(routes.route_layer(LimitLayer::new(limits.resource(resource)?).lend_permit()))
+}
+
+/// Tells the span which route it is. A path is as good as a document's id, and not told.
+async fn name(request: Request) -> Request {
+    if let Some(route) = request.extensions().get::<MatchedPath>() {
+        tracing::Span::current().record("http.route", route.as_str());
+    }
+    request
 }
 
 #[derive(Debug, Serialize)]

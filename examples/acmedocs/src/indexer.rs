@@ -10,6 +10,7 @@ use sqlx::types::Uuid;
 use tenantkit::{
     Authority, Error, TenantContext, TenantPool,
     kafka::{ConsumeError, ConsumerHandle, Failure, Incoming, InvalidConsumer, TenantConsumer},
+    otel::trace,
 };
 
 use crate::{
@@ -46,6 +47,7 @@ impl Indexer {
             .topic(&kafka.topic)
             .dead_letters(&kafka.dead_letter_topic)
             .concurrency(handlers)
+            .trace(trace::adopt)
             .build()?;
         Ok(Self { consumer, pool })
     }

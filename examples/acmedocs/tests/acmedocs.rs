@@ -11,4 +11,5 @@ mod acmedocs {
     mod process;
     mod search;
     mod secrets;
+    mod telemetry;
 }

@@ -18,6 +18,7 @@ pub struct Setup {
     pub(crate) log: Option<String>,
     pub(crate) limits: Option<String>,
     pub(crate) kafka: Option<Brokers>,
+    pub(crate) telemetry: Option<String>,
     own_postgres: bool,
     tenants: Vec<String>,
     max_connections: Option<u32>,
@@ -28,6 +29,7 @@ pub struct Setup {
 pub(crate) struct Addresses {
     pub(crate) edge: SocketAddr,
     pub(crate) documents: SocketAddr,
+    pub(crate) page: SocketAddr,
     pub(crate) serving_url: String,
     pub(crate) owner_url: String,
 }
@@ -76,6 +78,12 @@ impl Setup {
         Self { kafka: Some(brokers), ..self }
     }
 
+    /// With telemetry, by these lines of the configuration, and the built-in page.
+    #[must_use]
+    pub fn telemetry(self, lines: &str) -> Self {
+        Self { telemetry: Some(lines.to_owned()), ..self }
+    }
+
     /// With an acmedocs that logs what passes `filter`, to a file.
     #[must_use]
     pub fn log(self, filter: &str) -> Self {
@@ -98,7 +106,7 @@ impl Setup {
         addresses: &Addresses,
         kafka: Option<&Kafka>,
     ) -> String {
-        let Addresses { edge, documents, serving_url, owner_url } = addresses;
+        let Addresses { edge, documents, page, serving_url, owner_url } = addresses;
         let limits = self.limits.as_ref().map_or("", |_| "limits = \"limits.toml\"\n");
         let mut config = format!(
             r#"{limits}trust_domain = "{TRUST_DOMAIN}"
@@ -133,6 +141,9 @@ initech = {{ tier = "bronze", suspended = true }}
         for tenant in &self.tenants {
             // A string takes whatever is written to it.
             let _ = writeln!(config, r#"{tenant} = {{ tier = "silver" }}"#);
+        }
+        if let Some(lines) = &self.telemetry {
+            let _ = writeln!(config, "[telemetry]\npage = \"{page}\"\n{lines}");
         }
         config.extend(kafka.map(|kafka| kafka.config(folder)));
         config

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::TierRow;
+use super::{TierRow, watched::Watched};
 use crate::{
     page::Page,
     refusals::Refused,
@@ -16,7 +16,12 @@ table{border-collapse:collapse;margin:0 0 2rem;width:100%}td,th{text-align:left;
 border-bottom:1px solid #ddd}td.n,th.n{text-align:right}@media(prefers-color-scheme:dark)\
 {body{background:#111;color:#ddd}td,th{border-color:#333}}</style>";
 
-pub(super) fn page(tiers: &[TierRow], top: &Snapshot, refusals: &[Refused]) -> String {
+pub(super) fn page(
+    tiers: &[TierRow],
+    top: &Snapshot,
+    watched: &[Watched],
+    refusals: &[Refused],
+) -> String {
     let mut page = String::from(HEAD);
     of_tiers(&mut page, tiers);
     let (count, lasted) = (Page::FIRST, top.lasted.as_secs());
@@ -25,6 +30,7 @@ pub(super) fn page(tiers: &[TierRow], top: &Snapshot, refusals: &[Refused]) -> S
     for measure in [Measure::Time, Measure::Requests, Measure::Refusals] {
         of_ranking(&mut page, top.of(measure));
     }
+    of_watched(&mut page, watched);
     of_refusals(&mut page, refusals);
     page
 }
@@ -35,8 +41,6 @@ fn of_tiers(page: &mut String, tiers: &[TierRow]) {
          <th class=n>hung up<th class=n>99% within<th class=n>longest wait",
     );
     for row in tiers {
-        let seconds =
-            |value: Option<f64>| value.map_or("–".to_owned(), |it| format!("{it:.3} s"));
         let (p99, wait) = (seconds(row.p99_s), seconds(row.longest_wait_s));
         let _ = write!(
             page,
@@ -61,6 +65,22 @@ fn of_ranking(page: &mut String, ranking: &Ranking) {
     page.push_str("</table>");
 }
 
+fn of_watched(page: &mut String, watched: &[Watched]) {
+    page.push_str(
+        "<h2>Tenants that are watched</h2><table><tr><th>tenant<th class=n>served\
+         <th class=n>within 250 ms<th class=n>50% within<th class=n>99% within",
+    );
+    for it in watched {
+        let Watched { tenant, served, within_250_ms, p50_s, p99_s } = it;
+        let (p50, p99) = (seconds(*p50_s), seconds(*p99_s));
+        let _ = write!(
+            page,
+            "<tr><td>{tenant}<td class=n>{served}<td class=n>{within_250_ms}<td class=n>{p50}<td class=n>{p99}"
+        );
+    }
+    page.push_str("</table>");
+}
+
 fn of_refusals(page: &mut String, refusals: &[Refused]) {
     page.push_str(
         "<h2>Last refusals</h2><table><tr><th>when<th>tenant<th>tier<th>code<th>reason<th>door",
@@ -72,6 +92,10 @@ fn of_refusals(page: &mut String, refusals: &[Refused]) {
         let _ = write!(page, "<tr><td>{at}<td>{tenant}<td>{tier}<td>{code}<td>{reason}<td>{door}");
     }
     page.push_str("</table>");
+}
+
+fn seconds(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), |it| format!("{it:.3} s"))
 }
 
 fn escaped(text: &str) -> String {

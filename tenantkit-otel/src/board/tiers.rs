@@ -69,9 +69,14 @@ impl PushMetricExporter for TierBoard {
                     "tenantkit.request.duration",
                     AggregatedMetrics::F64(MetricData::Histogram(of)),
                 ) => of.data_points().for_each(|point| durations(&mut rows, point)),
-                ("tenantkit.queue.longest_wait", AggregatedMetrics::F64(MetricData::Gauge(of))) => {
+                (
+                    "tenantkit.queue.longest_wait" | "tenantkit.consumer.longest_wait",
+                    AggregatedMetrics::F64(MetricData::Gauge(of)),
+                ) => {
                     for point in of.data_points() {
-                        row(&mut rows, point.attributes()).longest_wait_s = Some(point.value());
+                        let row = row(&mut rows, point.attributes());
+                        row.longest_wait_s =
+                            Some(row.longest_wait_s.unwrap_or_default().max(point.value()));
                     }
                 }
                 _ => {}

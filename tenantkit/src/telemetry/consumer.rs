@@ -5,7 +5,6 @@ use tenantkit_kafka::{ConsumerHandle, ConsumerStats, TierStats};
 use tenantkit_otel::{
     labels,
     metrics::{MetricsError, TenantMeter},
-    requests::RequestMetrics,
 };
 
 use super::number;
@@ -50,7 +49,9 @@ pub fn observe_consumer(
         }
     })?;
     let of = consumer.clone();
-    RequestMetrics::observe_longest_wait(meter, move |told| {
+    let what = "How long that waits which waits longest in memory.";
+    let name = "tenantkit.consumer.longest_wait";
+    meter.observe_gauge::<Tier>(name, "s", what, move |told| {
         for (tier, stats) in by_tier(&of.stats(), tiers) {
             if let Some(tier) = tier {
                 told.tell(stats.longest_wait.as_secs_f64(), tier);

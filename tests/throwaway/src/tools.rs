@@ -183,6 +183,27 @@ pub fn collector() -> Result<PathBuf, Error> {
     Ok(folder.join("dist/otelcol"))
 }
 
+/// `promtool`, which checks and tests rules of Prometheus: the one that `TENANTKIT_PROMTOOL` names, or the one on
+/// `PATH`, or else Debian's, out of its package, which is not installed.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is no `apt-get`, [`Error::Failed`] when the package could not be had.
+pub fn promtool() -> Result<PathBuf, Error> {
+    if let Some(found) = named("TENANTKIT_PROMTOOL").or_else(|| on_path("promtool")) {
+        return Ok(found);
+    }
+    let folder = cache("promtool", |folder| {
+        require("apt-get", "download prometheus, see https://prometheus.io/download")?;
+        require("dpkg", "download prometheus, see https://prometheus.io/download")?;
+        say("fetching promtool from Debian's package prometheus");
+        let mut fetch = Command::new("sh");
+        fetch.args(["-ec", "apt-get download prometheus >&2; dpkg -x prometheus_*.deb ."]);
+        run(fetch.current_dir(folder))
+    })?;
+    Ok(folder.join("usr/bin/promtool"))
+}
+
 /// The program that `go install` makes of `package@version`.
 ///
 /// # Errors

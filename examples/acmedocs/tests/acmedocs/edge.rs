@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::atomic::Ordering, time::Duration};
 
-use acmedocs::{Config, authority, edge};
+use acmedocs::{Config, authority, edge, telemetry::Telemetry};
 use axum::{
     body::Body,
     http::{Request, request::Builder},
@@ -23,7 +23,8 @@ async fn asked(world: &World, url: &str, request: Builder, body: Body) -> axum::
     let documents = edge::documents(&authority, edge::channel(url).unwrap()).unwrap();
     let bearer = format!("Bearer {}", world.idp.bearer("acme", "alice", issuer::now()));
     let request = request.header("authorization", bearer).body(body).unwrap();
-    let answer = edge::router(&authority, documents, None).unwrap().call(request);
+    let telemetry = Telemetry::of(&config, "edge", &authority).unwrap();
+    let answer = edge::router(&authority, documents, None, &telemetry).unwrap().call(request);
     tokio::time::timeout(Duration::from_secs(3600), answer).await.expect("it hangs").unwrap()
 }
 
