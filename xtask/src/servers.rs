@@ -45,13 +45,15 @@ impl Servers {
             prepared.variables.push((Kafka::VARIABLE, kafka.brokers().into()));
             prepared.kafka = Some(kafka);
         }
-        say("PgBouncer, foreign gRPC and Kafka clients, a browser and k6 for the tests");
+        say("PgBouncer, foreign gRPC and Kafka clients, a browser, k6, an OpenTelemetry Collector and promtool");
         need("PgBouncer", tools::apt("pgbouncer", "pgbouncer"))?;
         need("kcat", tools::kcat())?;
         for (variable, tool) in [
             ("TENANTKIT_GRPCURL", tools::grpcurl()),
             ("TENANTKIT_PYTHON", tools::python()),
             ("TENANTKIT_CHROMIUM", tools::chromium()),
+            ("TENANTKIT_COLLECTOR", tools::collector()),
+            ("TENANTKIT_PROMTOOL", tools::promtool()),
             (K6, tools::k6()),
         ] {
             let tool = need(variable, tool)?;

@@ -8,6 +8,7 @@ mod acmedocs {
     mod edge;
     mod fake;
     mod limits;
+    mod metrics;
     mod process;
     mod search;
     mod secrets;

@@ -46,3 +46,26 @@ async fn a_collector_that_hangs_slows_nobody_and_delivers_again_when_it_answers(
     assert_eq!(service.spans.made(), service.spans.delivered() + lost);
     assert!(lost > 10_000, "{lost}");
 }
+
+/// Takes each connection, and closes it.
+fn refuses() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_refuses_loses_what_it_is_given_and_nothing_else() {
+    let service = Service::new(&refuses(), ROOM);
+    work(&service, 2_000);
+    eventually("exports fail", || service.spans.failed() > 0);
+    // What was refused makes room for what comes later.
+    let failed = service.spans.failed();
+    eventually("exports go on failing", || {
+        work(&service, 1);
+        service.spans.failed() > failed
+    });
+    assert_eq!(service.spans.delivered(), 0);
+    assert!(service.spans.failed() + service.spans.waiting_or_dropped() >= 2_000);
+}

@@ -4,5 +4,6 @@
 
 mod down;
 mod received;
+mod rules;
 mod tenants;
 mod world;

@@ -106,7 +106,10 @@ fn rules_and_dashboard_speak_of_what_is_there(series: &[String]) {
         let names: Vec<_> =
             words.filter(|it| it.starts_with("tenantkit_") || it.starts_with("tenant_")).collect();
         assert!(names.len() > 5, "{file} names metrics");
-        for name in names.into_iter().filter(|it| !["tenantkit_otel", "tenant_tier"].contains(it)) {
+        for name in names
+            .into_iter()
+            .filter(|it| !["tenantkit_", "tenantkit_otel", "tenant_tier"].contains(it))
+        {
             let known = |it: &String| {
                 it.starts_with(&format!("{name}{{")) || it.contains(&format!("{name}=\""))
             };

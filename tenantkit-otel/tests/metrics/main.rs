@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod budget;
-mod documented;
 mod foreign;
 mod limits;
 mod names;

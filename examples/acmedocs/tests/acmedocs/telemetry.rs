@@ -248,7 +248,7 @@ async fn a_mistake_in_the_telemetry_is_told_with_the_key_and_what_it_may_be() {
         ("collector = \"http://\"", "telemetry.collector may be"),
         ("page = \"0.0.0.0:9464\"", "telemetry.page may be an address of this machine only"),
         ("pinned = [\"No Tenant\"]", "telemetry.pinned may be"),
-        ("protocol = \"carrier-pigeon\"", "grpc"),
+        ("protocol = \"carrier-pigeon\"", "telemetry.protocol"),
         ("traces_per_second = 0", "telemetry"),
         ("colector = \"\"", "collector"),
     ] {
