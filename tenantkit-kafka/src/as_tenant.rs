@@ -21,15 +21,15 @@ impl AsTenant for &TenantContext {
     }
 }
 
-impl<T: AsTenant + Sync + ?Sized> AsTenant for &T {
+impl<T: AsTenant + ?Sized> AsTenant for &T {
     fn as_tenant(&self) -> &TenantContext {
         (**self).as_tenant()
     }
 }
 
 mod sealed {
-    pub trait Sealed: Send {}
+    pub trait Sealed: Send + Sync {}
 
     impl Sealed for &tenantkit_core::TenantContext {}
-    impl<T: Sealed + Sync + ?Sized> Sealed for &T {}
+    impl<T: Sealed + ?Sized> Sealed for &T {}
 }

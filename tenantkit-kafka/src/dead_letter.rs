@@ -9,12 +9,21 @@
 //! | `tenantkit_topic`, `tenantkit_partition`, `tenantkit_offset` | where the record was |
 //! | `tenantkit_timestamp` | its time, in milliseconds since 1970 |
 //! | `tenantkit_tenant` | whose it is; absent where that could not be verified |
-//! | `tenantkit_code` | a refusal's code, or why it was given up: `permanent`, `attempts-spent`, `budget-spent` |
+//! | `tenantkit_code` | a refusal's code, or why it was given up ([below](#given-up)) |
 //! | `tenantkit_reason` | a refusal's reason, or the word that the handler gave |
 //! | `tenantkit_attempts` | how often a handler tried; 0 where none did |
 //! | `tenantkit_group` | the group that gave it up |
 //! | `tenantkit_cut` | `true` where the letter has not all of the record, because it would be too large |
 //! | `tenantkit_original.<name>` | a header of the record, its value verbatim, null included |
+//!
+//! # Given up
+//!
+//! | code | a record of which |
+//! |---|---|
+//! | `permanent` | the handler said that it will never be handled |
+//! | `attempts-spent` | each attempt failed that the [retries](crate::TenantConsumerBuilder::retries) allow |
+//! | `budget-spent` | an attempt failed, and its tenant has retried as much as its [budget](crate::TenantConsumerBuilder::retry_budget) allows: no attempt is left for it, however few were made |
+//! | `wait-too-long` | the handler asked for a longer wait than a retry may take |
 //!
 //! A byte of an original name that is not printable ASCII, or is `%`, is written as `%` and two hexadecimal
 //! digits. librdkafka shows a name only up to its first NUL: one that goes on there ends in `%00`.

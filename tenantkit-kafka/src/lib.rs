@@ -76,7 +76,9 @@ pub use error::{Error, InvalidRecord};
 pub use headers::Headers;
 pub use outgoing::{Outgoing, tenant_key, without_tenant};
 pub use partitioner::Partitioner;
-pub use producer::{BuildError, Delivered, Delivery, TenantProducer, TenantProducerBuilder};
+pub use producer::{
+    BuildError, Delivered, Delivery, Sending, TenantProducer, TenantProducerBuilder,
+};
 /// The client that this is built on: for its configuration, and its mock cluster.
 pub use rdkafka;
 pub use replay::{InvalidReplay, Replay, ReplayBuilder, ReplayError, Replayed};

@@ -6,6 +6,7 @@ mod delivery;
 mod in_flight;
 mod link;
 mod partitions;
+mod sending;
 mod span;
 mod trace;
 
@@ -23,13 +24,14 @@ use tenantkit_core::{Authority, Door, TenantContext, WireRecord};
 pub use self::{
     build::{BuildError, TenantProducerBuilder},
     delivery::{Delivered, Delivery},
+    sending::Sending,
 };
 use self::{
     in_flight::{InFlight, Room},
     link::Link,
     partitions::Partitions,
     span::Span,
-    trace::Trace,
+    trace::{Trace, Traced},
 };
 use crate::{
     AsTenant, Error, InvalidRecord, Outgoing, Partitioner,
@@ -38,8 +40,8 @@ use crate::{
     partitioner::keyed_in,
 };
 
-/// What a record is counted with besides what the application gave: the envelope, the other headers of
-/// this crate, and librdkafka's own part.
+/// What a record is counted with besides what the application gave and its trace: the envelope, the other
+/// headers of this crate, and librdkafka's own part.
 const OVERHEAD: usize = 2048;
 
 /// Sends records that belong to a tenant. A clone is a handle to the same producer.
@@ -103,13 +105,16 @@ impl TenantProducer {
     /// # Panics
     ///
     /// Outside a Tokio runtime, at the first record of a topic.
-    pub async fn send(
-        &self,
-        tenant: impl AsTenant,
-        record: Outgoing<'_>,
-    ) -> Result<Delivered, Error> {
-        let span = Span::new("send", tenant.as_tenant(), &record);
-        span.around(async { self.enter(tenant.as_tenant(), &record).await?.await }).await
+    pub fn send<'a>(
+        &'a self,
+        tenant: impl AsTenant + 'a,
+        record: Outgoing<'a>,
+    ) -> Sending<'a, Delivered> {
+        Sending::new(async move {
+            let context = tenant.as_tenant();
+            let span = Span::new("send", context, &record);
+            span.around(async { self.enter(context, &record).await?.await }).await
+        })
     }
 
     /// Hands a record over to be sent with others in one batch. What is returned tells when all replicas in
@@ -128,13 +133,16 @@ impl TenantProducer {
     /// # Panics
     ///
     /// As [`send`](Self::send).
-    pub async fn enqueue(
-        &self,
-        tenant: impl AsTenant,
-        record: Outgoing<'_>,
-    ) -> Result<Delivery, Error> {
-        let span = Span::new("enqueue", tenant.as_tenant(), &record);
-        span.around(self.enter(tenant.as_tenant(), &record)).await
+    pub fn enqueue<'a>(
+        &'a self,
+        tenant: impl AsTenant + 'a,
+        record: Outgoing<'a>,
+    ) -> Sending<'a, Delivery> {
+        Sending::new(async move {
+            let context = tenant.as_tenant();
+            let span = Span::new("enqueue", context, &record);
+            span.around(self.enter(context, &record)).await
+        })
     }
 
     /// As [`enqueue`](Self::enqueue), but refuses when there is no room, and does not wait for it.
@@ -150,19 +158,21 @@ impl TenantProducer {
     /// # Panics
     ///
     /// As [`send`](Self::send).
-    pub async fn try_enqueue(
-        &self,
-        tenant: impl AsTenant,
-        record: Outgoing<'_>,
-    ) -> Result<Delivery, Error> {
-        let context = tenant.as_tenant();
-        let span = Span::new("enqueue", context, &record);
-        span.around(async {
-            let partitions = self.admit(context, &record).await?;
-            let room = self.0.in_flight.try_enter(context.tenant(), cost(&record));
-            self.hand_over(context, &record, partitions, room.ok_or(Error::Full)?)
+    pub fn try_enqueue<'a>(
+        &'a self,
+        tenant: impl AsTenant + 'a,
+        record: Outgoing<'a>,
+    ) -> Sending<'a, Delivery> {
+        Sending::new(async move {
+            let context = tenant.as_tenant();
+            let span = Span::new("enqueue", context, &record);
+            span.around(async {
+                let (traced, partitions) = self.admit(context, &record).await?;
+                let room = self.0.in_flight.try_enter(context.tenant(), cost(&record, &traced));
+                self.hand_over(context, &record, &traced, partitions, room.ok_or(Error::Full)?)
+            })
+            .await
         })
-        .await
     }
 
     /// Waits until everything that was handed over is acknowledged or has failed, which each record is
@@ -188,24 +198,30 @@ impl TenantProducer {
         context: &TenantContext,
         record: &Outgoing<'_>,
     ) -> Result<Delivery, Error> {
-        let partitions = self.admit(context, record).await?;
-        let room = self.0.in_flight.enter(context.tenant(), cost(record)).await;
-        self.hand_over(context, record, partitions, room)
+        let (traced, partitions) = self.admit(context, record).await?;
+        let room = self.0.in_flight.enter(context.tenant(), cost(record, &traced)).await;
+        self.hand_over(context, record, &traced, partitions, room)
     }
 
-    /// Refuses what need not wait to be refused, and finds out how many partitions there are.
-    async fn admit(&self, context: &TenantContext, record: &Outgoing<'_>) -> Result<u32, Error> {
+    /// Refuses what need not wait to be refused, and finds out of which trace it is and how many partitions
+    /// there are.
+    async fn admit(
+        &self,
+        context: &TenantContext,
+        record: &Outgoing<'_>,
+    ) -> Result<(Traced, u32), Error> {
         let inner = &*self.0;
         inner.authority.check(context, Door::Produce)?;
         record.check(inner.most_headers)?;
-        let (bytes, most) = (cost(record), inner.most_bytes);
+        let traced = inner.trace.as_ref().map(Trace::headers).unwrap_or_default();
+        let (bytes, most) = (cost(record, &traced), inner.most_bytes);
         if bytes > most {
             return Err(InvalidRecord::TooLarge { bytes, most }.into());
         }
         if inner.is_compacted(record.topic) && record.key.is_none() {
             return Err(InvalidRecord::NoKey.into());
         }
-        inner.partitions.of(record.topic, &inner.link).await
+        Ok((traced, inner.partitions.of(record.topic, &inner.link).await?))
     }
 
     /// Seals the record and gives it to librdkafka. The context is checked again: it may have waited.
@@ -213,6 +229,7 @@ impl TenantProducer {
         &self,
         context: &TenantContext,
         record: &Outgoing<'_>,
+        traced: &Traced,
         partitions: u32,
         room: Room,
     ) -> Result<Delivery, Error> {
@@ -225,7 +242,7 @@ impl TenantProducer {
         let key = prefixed.as_deref().or(record.key);
         let wire = WireRecord::new(record.topic, key, record.payload).compacted(is_compacted);
         let envelope = inner.authority.seal(context, &wire)?;
-        let headers = inner.headers(context, record, &envelope);
+        let headers = headers(context, record, traced, &envelope);
         let partition = inner.partition(context, record, partitions);
         inner.link.send(record, key, partition, headers, room)
     }
@@ -234,28 +251,6 @@ impl TenantProducer {
 impl Inner {
     fn is_compacted(&self, topic: &str) -> bool {
         self.compacted.iter().any(|known| **known == *topic)
-    }
-
-    fn headers(
-        &self,
-        context: &TenantContext,
-        record: &Outgoing<'_>,
-        envelope: &str,
-    ) -> OwnedHeaders {
-        let traced = self.trace.as_ref().map(Trace::headers).unwrap_or_default();
-        let most = 2 + traced.len() + record.headers.len();
-        let mut headers = OwnedHeaders::new_with_capacity(most)
-            .insert(Header { key: TENANT_ID, value: Some(context.tenant().as_str()) })
-            .insert(Header { key: TENANT_ENVELOPE, value: Some(envelope) });
-        for (key, value) in traced.iter() {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
-        for (key, value) in &record.headers {
-            if !traced.has(key) {
-                headers = headers.insert(Header { key, value: *value });
-            }
-        }
-        headers
     }
 
     fn partition(&self, context: &TenantContext, record: &Outgoing<'_>, partitions: u32) -> u32 {
@@ -270,8 +265,29 @@ impl Inner {
     }
 }
 
-fn cost(record: &Outgoing<'_>) -> usize {
-    record.bytes() + OVERHEAD
+fn headers(
+    context: &TenantContext,
+    record: &Outgoing<'_>,
+    traced: &Traced,
+    envelope: &str,
+) -> OwnedHeaders {
+    let most = 2 + traced.len() + record.headers.len();
+    let mut headers = OwnedHeaders::new_with_capacity(most)
+        .insert(Header { key: TENANT_ID, value: Some(context.tenant().as_str()) })
+        .insert(Header { key: TENANT_ENVELOPE, value: Some(envelope) });
+    for (key, value) in traced.iter() {
+        headers = headers.insert(Header { key, value: Some(value) });
+    }
+    for (key, value) in &record.headers {
+        if !traced.has(key) {
+            headers = headers.insert(Header { key, value: *value });
+        }
+    }
+    headers
+}
+
+fn cost(record: &Outgoing<'_>, traced: &Traced) -> usize {
+    record.bytes() + traced.bytes() + OVERHEAD
 }
 
 impl fmt::Debug for TenantProducer {

@@ -47,6 +47,9 @@
 //! level of what is admitted follows it by priority is DAGOR's (Zhou et al., *Overload Control for
 //! Scaling WeChat Microservices*, 2018), as are the 20 ms from which it counts.
 //!
+//! Where tenants take turns, that number is of those who are ahead of this newcomer
+//! ([`Admission::admit_behind`]): a tenant that fills the line has itself shed, and no other.
+//!
 //! Each tier has a threshold, between the two that are set, the lowest tier the first. A tier is shed
 //! when the wait is above its threshold, together with all below it, and admitted again when it is below
 //! half of that: with one threshold for both it would change at each request.
@@ -97,7 +100,7 @@ impl Admission {
         Builder::new(tiers)
     }
 
-    /// Admits work of this tier into the queue, or sheds it.
+    /// Admits work of this tier into the queue, last in it, or sheds it.
     ///
     /// # Errors
     ///
@@ -105,12 +108,24 @@ impl Admission {
     /// short enough if nothing more is admitted; [`Reason::UnknownTier`] when the tier is of another
     /// set.
     pub fn admit(&self, tier: Tier) -> Result<Admitted, Refusal> {
+        self.admit_behind(tier, u32::MAX)
+    }
+
+    /// Admits work that is behind only so many of those in the queue, as where tenants take turns: one
+    /// who has nothing there does not wait for all that another has. With none ahead it begins at once,
+    /// and only what is [observed](Self::observe) counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit), which is behind all of them.
+    pub fn admit_behind(&self, tier: Tier, ahead: u32) -> Result<Admitted, Refusal> {
         if !self.inner.tiers.contains(tier) {
             return Err(Refusal::new(Reason::UnknownTier, Door::Permit));
         }
         let now = self.inner.clock.monotonic();
         let mut state = self.inner.lock();
-        let wait = state.settle(now);
+        state.settle(now);
+        let wait = state.wait_behind(ahead, now);
         if let Some(until) = state.levels.shed(tier.rank(), wait) {
             return Err(Refusal::new(Reason::LoadShed, Door::Permit).retry_after(until));
         }
@@ -162,9 +177,13 @@ impl Admission {
 impl State {
     /// Brings the level up to date, and tells the wait that it is by.
     fn settle(&mut self, now: Duration) -> Duration {
-        let wait = self.drain.wait(now).max(self.observed.wait(now));
+        let wait = self.wait_behind(u32::MAX, now);
         self.levels.settle(wait);
         wait
+    }
+
+    fn wait_behind(&mut self, ahead: u32, now: Duration) -> Duration {
+        self.drain.wait_behind(ahead, now).max(self.observed.wait(now))
     }
 }
 

@@ -59,6 +59,7 @@ pub use sharing::Sharing;
 use adaptive::Adaptive;
 use shared::{Refused, Shared};
 use table::Place;
+use waiting::Line;
 
 /// Caps what is under way, by tenant and resource and in all. Its clones share their counts.
 ///
@@ -122,7 +123,17 @@ impl<K: Eq + Hash + Clone> ConcurrencyLimiter<K> {
     /// How many permits of `resource` the tenant holds.
     #[must_use]
     pub fn held(&self, tenant: &K, resource: Resource) -> u32 {
-        self.inner.shared.held(tenant, resource)
+        self.own(tenant, resource).0
+    }
+
+    /// What the tenant holds of `resource`, and whether somebody of it waits for that.
+    pub(crate) fn own(&self, tenant: &K, resource: Resource) -> (u32, bool) {
+        self.inner.shared.own(tenant, resource)
+    }
+
+    /// How a newcomer of the tenant would stand in the line for `resource`.
+    pub(crate) fn line(&self, tenant: &K, resource: Resource) -> Line {
+        self.inner.shared.line(tenant, resource)
     }
 }
 

@@ -57,7 +57,9 @@
 //! - **In order, where there is one.** Items of one tenant with equal [keys](Work::in_order_of) are handed out
 //!   one at a time. A delay of one holds back that key, and nobody else.
 //! - **Bounded.** What may wait is, by tenant and in all, and how many tenants are remembered; what is over
-//!   is refused with the item. Pages that have become empty are given back.
+//!   is refused with the item. What comes back is never refused: so as much more can wait as was in flight, which
+//!   [caps](Share::max_in_flight) bound. An item takes 56 bytes beside itself (and what its key is known by, if it has
+//!   one), and a tenant at most 256 with an id of up to 40 bytes. Pages that have become empty are given back.
 //! - **No lost wake-up.** A [`Pop`] that is dropped at any time has taken nothing, and who else waits is
 //!   woken.
 //!
@@ -81,8 +83,10 @@
 //! `g / 2 + c_i / w_i`, and over a span in which both are backlogged it changes by what `i` was served over its
 //! weight, less what `j` was over its own. Both ends differ by less than `c_i / w_i + c_j / w_j + g`.
 //!
-//! Where costs are corrected, `c_i` is to be read with the most that the corrections of what was in flight at
-//! one time came to; where weights change, `c_i / w_i` is the largest that was charged.
+//! Where costs are corrected, `c_i / w_i` is to be read with the most that the corrections of what was in flight at one
+//! time added to the tag, and the most that they took from it: what they add is a lead beyond the item's own, and what
+//! they take leaves the tag so far before the first bucket, which does not go on until it has caught up. Where weights
+//! change, `c_i / w_i` is the largest that was charged.
 
 mod ages;
 mod builder;
@@ -209,7 +213,8 @@ impl<K: Hash + Eq + Clone, T> FairQueue<K, T> {
     /// Takes out what waits and is chosen, whoever's it is: of a partition that was given up, or what is left at
     /// the end. What is in flight stays.
     ///
-    /// It takes a time that is proportional to what is in the queue.
+    /// It takes a time that is proportional to what is in the queue, which is locked meanwhile: what chooses must not
+    /// come back to it.
     pub fn take(&self, is_chosen: impl FnMut(&K, &T) -> bool) -> Vec<(K, T)> {
         self.inner.with(|state| state.take(is_chosen))
     }

@@ -153,12 +153,13 @@ impl ResourceLimits {
     pub fn try_enter(&self, context: &TenantContext, cost: Cost) -> Result<Entered, Denied> {
         let asked = self.ask(context, cost)?;
         let permit = self.shared().permits.try_acquire(&asked.tenant, asked.cap)?;
-        let mut admitted = self.admit(asked.tier)?;
+        let mut admitted = self.admit(asked.tier, 0)?;
         asked.enter(permit, &mut admitted)
     }
 
-    /// Enters at once, or takes a place in the line for room in the process. The line is bounded, and a
-    /// tenant that has as much under way as it may have does not stand in it.
+    /// Enters at once, or takes a place in the line for room in the process. In it tenants take turns,
+    /// and it is bounded: one who waits counts as under way, and as a call that the rate must have room
+    /// for, so that a tenant cannot fill it with what will be refused in the end.
     ///
     /// # Errors
     ///
@@ -169,15 +170,26 @@ impl ResourceLimits {
         let permits = &self.shared().permits;
         let refused = match permits.try_acquire(&asked.tenant, asked.cap) {
             Ok(permit) => {
-                let mut admitted = self.admit(asked.tier)?;
+                let mut admitted = self.admit(asked.tier, 0)?;
                 return asked.enter(permit, &mut admitted).map(Entry::Entered);
             }
             Err(refused) => refused,
         };
-        if refused.reason() != Reason::LoadShed {
-            return Err(refused.into());
+        let exceeded = Refusal::new(Reason::ConcurrencyExceeded, Door::Permit);
+        // Behind others of its own that wait it may wait too. Who is refused without, as a flood is, does
+        // not come to the lock of the line, which is that of all tenants.
+        let (held, waits) = permits.own(&asked.tenant, self.resource);
+        let own = refused.reason() != Reason::LoadShed && !waits;
+        if own || held >= asked.cap.permits() {
+            return Err(exceeded.into());
         }
-        let admitted = self.admit(asked.tier)?;
+        let line = permits.line(&asked.tenant, self.resource);
+        if held.saturating_add(line.own) >= asked.cap.permits() {
+            return Err(exceeded.into());
+        }
+        let rules = self.shared().rules.load();
+        asked.fits(line.own.saturating_add(1), asked.rule(&rules)?)?;
+        let admitted = self.admit(asked.tier, line.ahead)?;
         let acquire = permits.acquire(&asked.tenant, asked.cap);
         Ok(Entry::Waits(Waiting { asked, acquire, admitted }))
     }
@@ -222,18 +234,13 @@ impl ResourceLimits {
             .ok_or(Refusal::new(Reason::UnknownTier, Door::Permit))?;
         let cap = Cap::new(self.resource, rule.in_flight);
         let asked = Asked { door: self.clone(), tenant, tier, cap, cost };
-        if let Some(rate) = &rule.rate {
-            let now = shared.authority.clock().monotonic();
-            let seen = shared.rates.peek(&asked.key(), rate, cost, now);
-            if let Err(denial) = seen.taken {
-                return Err(denied(denial, seen.standings));
-            }
-        }
+        asked.fits(1, rule)?;
         Ok(asked)
     }
 
-    fn admit(&self, tier: Tier) -> Result<Option<Admitted>, Refusal> {
-        self.shared().admission.as_ref().map(|admission| admission.admit(tier)).transpose()
+    fn admit(&self, tier: Tier, ahead: u32) -> Result<Option<Admitted>, Refusal> {
+        let admission = self.shared().admission.as_ref();
+        admission.map(|admission| admission.admit_behind(tier, ahead)).transpose()
     }
 
     fn shared(&self) -> &Shared {
@@ -259,10 +266,7 @@ impl Asked {
         let shared = self.door.shared();
         let rules = shared.rules.load();
         // The policy may be another than when it was asked, after a wait.
-        let rule = rules
-            .rule(self.door.resource, &self.tenant, self.tier)
-            .ok_or(Refusal::new(Reason::UnknownTier, Door::Permit))?;
-        let Some(rate) = &rule.rate else {
+        let Some(rate) = &self.rule(&rules)?.rate else {
             return Ok(Entered::new(self.door, self.tenant, permit, None, Standings::NONE));
         };
         let now = shared.authority.clock().monotonic();
@@ -271,6 +275,21 @@ impl Asked {
             Ok(charge) => Ok(Entered::new(self.door, self.tenant, permit, charge, standings)),
             Err(denial) => Err(denied(denial, standings)),
         }
+    }
+
+    fn rule<'r>(&self, rules: &'r Rules) -> Result<&'r Rule, Refusal> {
+        let rule = rules.rule(self.door.resource, &self.tenant, self.tier);
+        rule.ok_or(Refusal::new(Reason::UnknownTier, Door::Permit))
+    }
+
+    /// Whether the rate has room for this call as the last of so many.
+    fn fits(&self, calls: u32, rule: &Rule) -> Result<(), Denied> {
+        let Some(rate) = &rule.rate else { return Ok(()) };
+        let shared = self.door.shared();
+        let now = shared.authority.clock().monotonic();
+        let cost = rate.cost_of(calls, self.cost);
+        let Decided { taken, standings } = shared.rates.peek(&self.key(), rate, cost, now);
+        taken.map(drop).map_err(|denial| denied(denial, standings))
     }
 
     const fn key(&self) -> RateKey {

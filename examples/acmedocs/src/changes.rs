@@ -2,12 +2,12 @@
 //!
 //! This is the seam to Kafka, and it has a gap: **the commit and the record are not one**. A change is
 //! committed and never told where the process dies before the brokers have the record, where Kafka takes none
-//! for longer than [a caller waits](PATIENCE), and where it acknowledges none within two minutes, or, when the
+//! for longer than a caller waits (`PATIENCE`), and where it acknowledges none within two minutes, or, when the
 //! service stops, within the time that it has for that. The document stands as it was written; the search has
 //! what was before, until the document changes again. What was not told is in the log, but for what died with
 //! the process.
 //!
-//! A transactional outbox closes the gap, in [`Changes::commit`] and nowhere else: the change becomes a row of
+//! A transactional outbox closes the gap, in `Changes::commit` and nowhere else: the change becomes a row of
 //! the same transaction, and a worker tells what rows there are.
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};

@@ -1,6 +1,7 @@
 //! The edge: HTTP for the outside world. It admits bearer tokens only, and calls the documents
 //! service with a transaction token that the client layer mints.
 
+mod cores;
 mod report;
 
 use std::{sync::Arc, time::Duration};
@@ -30,7 +31,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use self::report::Report;
+use self::{cores::Cores, report::Report};
 use crate::{
     host::Host,
     proto::{self, documents_client::DocumentsClient},
@@ -108,6 +109,11 @@ pub fn router(
         .route("/v1/documents", post(create))
         .route("/v1/documents/{id}", put(update).delete(delete));
     let exports = Router::new().route("/v1/exports", post(export));
+    // Limits are for what comes, this for what is at work.
+    let exports = match limits {
+        Some(_) => exports.layer(Extension(Cores::of_this_machine())),
+        None => exports,
+    };
 
     let tenants = limited(limits, "reads", reads)?
         .merge(limited(limits, "writes", writes)?)
@@ -253,6 +259,8 @@ async fn delete(
 
 async fn export(
     State(mut documents): State<Documents>,
+    tenant: TenantContext,
+    cores: Option<Extension<Cores>>,
     permit: Option<Extension<Onward>>,
     order: Option<Json<Order>>,
 ) -> Result<Json<Report>, Error> {
@@ -262,16 +270,20 @@ async fn export(
     while let Some(document) = rows.message().await? {
         draft.add(&document);
     }
-    // Milliseconds of pure work keep everybody else waiting on an asynchronous thread. Not
-    // `tokio::task::spawn_blocking`, which would leave the tenant's scope.
+    let core = match cores {
+        Some(Extension(cores)) => Some(cores.one_for(&tenant).await?),
+        None => None,
+    };
     let caller = Arc::new(());
     let waits = Arc::downgrade(&caller);
     let work = move || {
         let report = draft.finish(rounds, || waits.strong_count() > 0);
         // Also of a caller who has hung up: until here a core was at work for the tenant.
-        drop(permit);
+        drop((core, permit));
         report
     };
+    // Milliseconds of pure work keep everybody else waiting on an asynchronous thread. Not
+    // `tokio::task::spawn_blocking`, which would leave the tenant's scope.
     let report = task::spawn_blocking(work)?.await;
     // Until here: a caller who hangs up drops this future, and the work ends as well.
     drop(caller);

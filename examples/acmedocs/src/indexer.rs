@@ -1,7 +1,7 @@
 //! The indexer: consumes the changes of documents, and keeps what is searched.
 //!
 //! A record comes at least once, and after a crash some come again: each is an upsert that nothing older
-//! overwrites ([`search`](crate::search)), so that this changes nothing. An inbox, which would let each have its
+//! overwrites (`search`), so that this changes nothing. An inbox, which would let each have its
 //! effects once whatever they are, is not needed for that.
 
 use std::error::Error as StdError;

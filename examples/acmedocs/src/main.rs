@@ -11,6 +11,10 @@ use acmedocs::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A request is many small allocations, made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {

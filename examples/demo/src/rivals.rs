@@ -22,9 +22,9 @@ const EXCESS: f64 = 1.2;
 /// Exports that are enough to know their cost.
 const PROBES: u32 = 200;
 /// Rounds that are enough to know what one of them costs.
-const MANY: u32 = 9;
+const MANY: u32 = 33;
 /// The most that acmedocs takes.
-const ROUNDS: u32 = 800;
+const ROUNDS: u32 = 3_200;
 
 /// Exports that cost enough that the machine cannot serve what the heavy tenant wants.
 #[derive(Debug, Clone, Copy)]

@@ -16,7 +16,7 @@ use rdkafka::{
 
 use super::{
     counters::Counters,
-    partition::{Partition, Place},
+    partition::{Committed, Partition, Place},
     progress::Progress,
 };
 
@@ -58,7 +58,7 @@ impl Assignment {
 
     /// Commits what is done and was not committed, and does not wait for it.
     pub(super) fn commit(&self, member: &Member) {
-        self.commit_of(member, &self.partitions(), CommitMode::Async);
+        self.send(member, &self.partitions(), Partition::to_commit, CommitMode::Async);
     }
 
     /// Nothing begins any more, what runs has its time to end, and what is done is committed.
@@ -71,13 +71,19 @@ impl Assignment {
         for partition in partitions {
             partition.cancel();
         }
-        self.commit_of(member, partitions, CommitMode::Sync);
+        self.send(member, partitions, Partition::to_commit_at_last, CommitMode::Sync);
     }
 
-    fn commit_of(&self, member: &Member, partitions: &[Arc<Partition>], mode: CommitMode) {
+    fn send(
+        &self,
+        member: &Member,
+        partitions: &[Arc<Partition>],
+        what: fn(&Partition) -> Option<Committed>,
+        mode: CommitMode,
+    ) {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            let Some(next) = partition.to_commit() else { continue };
+            let Some(next) = what(partition) else { continue };
             let Place { topic, partition } = &partition.place;
             let mut entry = list.add_partition(topic, *partition);
             if entry.set_offset(Offset::Offset(next.offset)).is_ok() {
@@ -98,7 +104,8 @@ impl Assignment {
             let place = Place::new(entry.topic(), entry.partition());
             let partition = owned.partitions.get(&place);
             if let (Some(partition), Offset::Offset(offset)) = (partition, entry.offset()) {
-                partition.answered(offset, is_committed && entry.error().is_ok());
+                let commit = Committed { offset, metadata: entry.metadata().to_owned() };
+                partition.answered(&commit, is_committed && entry.error().is_ok());
             }
         }
     }

@@ -201,7 +201,8 @@ impl TenantConsumerBuilder {
         Self { retries: policy, ..self }
     }
 
-    /// How much of its records a tenant may retry. A fifth, unless told.
+    /// How much of its records a tenant may retry. A fifth, unless told. Where the budget is spent, a record
+    /// that fails becomes a dead letter with the code `budget-spent`, and nobody else's is touched.
     #[must_use]
     pub fn retry_budget(self, budget: RetryBudget) -> Self {
         Self { budget: Some(budget), ..self }

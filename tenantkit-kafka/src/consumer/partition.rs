@@ -147,22 +147,29 @@ impl Partition {
     /// again after a while: an answer can be lost with its connection.
     pub(super) fn to_commit(&self) -> Option<Committed> {
         let mut state = self.state();
-        let progress = state.progress.as_ref()?;
-        let next =
-            Committed { offset: progress.watermark(), metadata: progress.metadata(METADATA) };
+        let next = state.uncommitted()?;
         let is_asked =
             |(asked, at): &(Committed, Instant)| *asked == next && at.elapsed() < UNANSWERED;
-        if state.committed.as_ref() == Some(&next) || state.asked.as_ref().is_some_and(is_asked) {
+        if state.asked.as_ref().is_some_and(is_asked) {
             return None;
         }
         state.asked = Some((next.clone(), Instant::now()));
         Some(next)
     }
 
-    /// The brokers answered to a commit of this offset.
-    pub(super) fn answered(&self, offset: i64, is_committed: bool) {
+    /// What to commit before the partition is another's, if it is another than what is committed for certain. There is
+    /// no while to wait: what was asked for while the group took its turns may never be answered.
+    pub(super) fn to_commit_at_last(&self) -> Option<Committed> {
         let mut state = self.state();
-        if let Some((asked, _)) = state.asked.take_if(|(asked, _)| asked.offset == offset) {
+        let next = state.uncommitted()?;
+        state.asked = Some((next.clone(), Instant::now()));
+        Some(next)
+    }
+
+    /// The brokers answered to this commit.
+    pub(super) fn answered(&self, commit: &Committed, is_committed: bool) {
+        let mut state = self.state();
+        if let Some((asked, _)) = state.asked.take_if(|(asked, _)| asked == commit) {
             state.committed = is_committed.then_some(asked);
         }
     }
@@ -173,8 +180,63 @@ impl Partition {
     }
 }
 
+impl State {
+    fn uncommitted(&self) -> Option<Committed> {
+        let progress = self.progress.as_ref()?;
+        let next =
+            Committed { offset: progress.watermark(), metadata: progress.metadata(METADATA) };
+        (self.committed.as_ref() != Some(&next)).then_some(next)
+    }
+}
+
 impl fmt::Debug for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Partition").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition() -> Partition {
+        let partition = Partition::new(Place::new("documents", 0), Some(Progress::from(0)));
+        partition.at(0, |progress| (0..4).for_each(|offset| _ = progress.read(offset)));
+        partition
+    }
+
+    #[test]
+    fn a_commit_is_asked_for_once_until_it_is_answered() {
+        let partition = partition();
+        partition.finish(0);
+        let first = partition.to_commit().unwrap();
+        assert_eq!((first.offset, partition.to_commit()), (1, None));
+        partition.answered(&first, true);
+        assert_eq!((partition.to_commit(), partition.to_commit_at_last()), (None, None));
+        partition.finish(1);
+        let second = partition.to_commit().unwrap();
+        partition.answered(&second, false);
+        assert_eq!(partition.to_commit(), Some(second));
+    }
+
+    #[test]
+    fn what_nobody_answered_is_committed_before_the_partition_is_anothers() {
+        let partition = partition();
+        partition.finish(0);
+        let asked = partition.to_commit().unwrap();
+        assert_eq!(partition.to_commit(), None);
+        assert_eq!(partition.to_commit_at_last(), Some(asked));
+    }
+
+    #[test]
+    fn an_answer_to_an_older_commit_says_nothing_of_what_is_done_beyond_the_watermark() {
+        let partition = partition();
+        partition.finish(1);
+        let older = partition.to_commit().unwrap();
+        partition.finish(2);
+        let newer = partition.to_commit().unwrap();
+        assert_eq!(older.offset, newer.offset);
+        partition.answered(&older, true);
+        assert_eq!(partition.to_commit_at_last(), Some(newer));
     }
 }

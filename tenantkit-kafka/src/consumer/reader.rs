@@ -5,6 +5,7 @@
 //! because a handler is slow.
 
 mod back;
+mod found;
 mod owned;
 
 use std::{
@@ -21,7 +22,7 @@ use rdkafka::{
 };
 
 pub(super) use self::back::Back;
-use self::owned::Owned;
+use self::{found::Found, owned::Owned};
 use super::{
     ConsumeError,
     assignment::{Assignment, Member},
@@ -29,7 +30,7 @@ use super::{
     incoming::Record,
     judge::{Judge, Judged},
     lane::Lane,
-    policy::{Wire, timestamp_of},
+    policy::timestamp_of,
     queue::{self, Queue},
     room::Room,
     settings::Settings,
@@ -44,6 +45,9 @@ const IDLE: Duration = Duration::from_millis(20);
 const TIGHT: Duration = Duration::from_millis(2);
 /// How many records are read before anything else is looked at.
 const BURST: usize = 128;
+/// How many are verified before they are given to the workers, where so many are there. The workers are
+/// faster than that: given one at a time, they would go to sleep and be woken for each.
+const TOGETHER: usize = 16;
 
 /// What the reader and the workers share.
 #[derive(Debug)]
@@ -89,6 +93,7 @@ impl Reader {
     fn turn(&mut self) -> Result<(), ConsumeError> {
         let is_tight = self.partitions.iter().any(Owned::is_behind);
         let mut wait = if is_tight { TIGHT } else { IDLE };
+        let mut found = Vec::with_capacity(TOGETHER);
         for _ in 0..BURST {
             // A rebalance happens in here.
             let polled = self.member.poll(wait);
@@ -96,11 +101,15 @@ impl Reader {
             match polled {
                 None => break,
                 Some(Ok(message)) => {
-                    Self::first(&self.shared, &mut self.partitions, message);
+                    found.extend(Found::look(&self.shared, &mut self.partitions, message));
                 }
                 Some(Err(error)) => self.shared.tell(&error)?,
             }
+            if found.len() == TOGETHER {
+                found::take(&self.shared, &mut self.partitions, found.drain(..));
+            }
         }
+        found::take(&self.shared, &mut self.partitions, found);
         if self.version != self.shared.assignment.version() {
             self.reassign()?;
         }
@@ -113,33 +122,6 @@ impl Reader {
             self.shared.counters.left_behind.store(left, SeqCst);
         }
         Ok(())
-    }
-
-    /// A record at the head of its partition.
-    fn first(shared: &Shared, partitions: &mut [Owned], mut message: BorrowedMessage<'_>) {
-        let offset = message.offset();
-        let Some(owned) = owned::find(partitions, &message) else {
-            // It was given or taken in this very turn: read again from where it was committed.
-            return;
-        };
-        if !owned.partition.at(offset, |progress| progress.read(offset)) {
-            return;
-        }
-        let (headers, readable) = shared.judge.policy.look(&mut message);
-        // Whose it says it is does for leaving it behind: it is verified when it is come back for.
-        if owned.left.has(&claimed(&headers)) {
-            return;
-        }
-        let judged = shared.judge.judge(
-            &Wire::of(&message),
-            &headers,
-            readable,
-            (&owned.partition.place, offset),
-        );
-        let lane = judged.lane;
-        if owned.left.has(&lane) || !shared.admit(owned, &message, headers, judged) {
-            owned.left.leave(lane, offset);
-        }
     }
 
     /// The partitions are others.

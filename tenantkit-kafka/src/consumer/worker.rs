@@ -11,6 +11,7 @@ use tenantkit_limit::{
     fair::LeaseLost,
     retry::{Attempts, GiveUp, RetryBudget, RetryPolicy},
 };
+use tokio::task::coop;
 
 use self::span::Span;
 use super::{
@@ -57,6 +58,8 @@ impl Worker {
     /// Works until it is dropped, or the queue is closed.
     pub(super) async fn run(self: Arc<Self>) {
         while let Some(lease) = self.shared.queue.pop().await {
+            // A handler need not wait for anything, nor need the queue. Others of the runtime are to run as well.
+            coop::consume_budget().await;
             if self.batch == 1 {
                 self.see_through(vec![lease]).await;
             } else {

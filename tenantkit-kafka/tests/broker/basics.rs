@@ -8,6 +8,7 @@ use std::{
 
 use tenantkit_core::TenantStatus;
 use tenantkit_kafka::{Failure, Outgoing};
+use tenantkit_limit::retry::RetryBudget;
 
 use crate::world::{Running, Seen, World};
 
@@ -101,6 +102,42 @@ async fn a_record_that_succeeds_later_holds_back_its_key_only() {
     world.lag_is_over(&format!("{topic}.group"), &topic).await;
     running.shut_down().await;
     seen.in_order();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_whose_budget_of_retries_is_spent_has_dead_letters_and_nobody_elses_is() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["acme"], 30, 30).await;
+    world.produce(&topic, &["globex"], 3, 3).await;
+    let budget = RetryBudget::builder().window(Duration::from_secs(3600)).percent(0).reserve(4);
+    let budget = budget.build(Arc::clone(world.authority().clock())).unwrap();
+    let seen = Seen::default();
+    let noting = seen.clone();
+    let running = Running::start(
+        world.consumer(&topic, &dead).retry_budget(budget),
+        move |tenant, record| {
+            let seen = noting.clone();
+            async move {
+                if tenant.tenant().as_str() == "acme" || record.attempt() == 1 {
+                    return Err(Failure::again_after("no-index", Duration::from_millis(1)));
+                }
+                seen.note(&tenant, &record);
+                Ok(())
+            }
+        },
+    );
+    seen.wait_for(3).await;
+    let letters = world.dead_letters(&dead, 30).await;
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    assert!(seen.all().iter().all(|handled| handled.tenant == "globex"));
+    assert!(letters.iter().all(|letter| letter.tenant == Some("acme".parse().unwrap())));
+    let spent = letters.iter().filter(|letter| letter.code == "budget-spent");
+    assert!(spent.count() >= 28, "two records may be tried three times");
+    assert!(letters.iter().all(|letter| letter.reason == "no-index"));
+    let tried: u32 = letters.iter().map(|letter| letter.attempts).sum();
+    assert_eq!(tried, 30 + 4, "four retries, and no more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

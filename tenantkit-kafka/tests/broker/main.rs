@@ -4,6 +4,7 @@
 
 mod basics;
 mod crash;
+mod fair;
 mod outage;
 mod peers;
 #[expect(dead_code, reason = "the mock's tests use more of it")]

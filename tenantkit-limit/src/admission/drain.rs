@@ -50,8 +50,10 @@ impl Drain {
         }
     }
 
-    pub(super) fn wait(&self, now: Duration) -> Duration {
-        if self.queued == 0 {
+    /// How long one waits who is behind so many of those in the queue.
+    pub(super) fn wait_behind(&self, ahead: u32, now: Duration) -> Duration {
+        let ahead = ahead.min(self.queued);
+        if ahead == 0 {
             return Duration::ZERO;
         }
         let stalled = now.saturating_sub(self.progress);
@@ -61,7 +63,7 @@ impl Drain {
         // A mean of few may be far too low, and the queue too long before that is known: so it is taken
         // for as much higher as is likely, which is an eighth when there are many.
         let mean = self.busy / self.begun * (1.0 + 2.0 / self.begun.sqrt());
-        let expected = f64::from(self.queued) * mean;
+        let expected = f64::from(ahead) * mean;
         // Both sums are finite and not negative; a wait beyond what a duration holds is for ever.
         let expected = Duration::try_from_secs_f64(expected).unwrap_or(Duration::MAX);
         expected.max(stalled)

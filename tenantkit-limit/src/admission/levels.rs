@@ -31,15 +31,14 @@ impl Levels {
         }
     }
 
-    /// When the tier of this rank is shed: how long it takes, if the queue only drains, until it is
-    /// not.
+    /// When the tier of this rank is shed, and this one of it would wait too long: how long it takes, if
+    /// the queue only drains, until it would not.
     pub(super) fn shed(&self, rank: usize, wait: Duration) -> Option<Duration> {
         // A rank is below the number of tiers, which is at most 16.
         let rank = u32::try_from(rank).unwrap_or(u32::MAX);
-        (rank < self.shed).then(|| {
-            let drained = wait.saturating_sub(self.threshold(rank) / 2);
-            drained.max(Duration::from_millis(1))
-        })
+        let open = self.threshold(rank) / 2;
+        (rank < self.shed && wait >= open)
+            .then(|| wait.saturating_sub(open).max(Duration::from_millis(1)))
     }
 
     /// Where the tier of this rank is shed: even steps from the first to the last.

@@ -7,7 +7,7 @@ use super::{
     sharing::Sharing,
     sync::{Mutex, MutexGuard},
     table::{GivenBack, Place, Table, lock},
-    waiting::{Bounds, Common, GaveUp, Waiting, Wakers},
+    waiting::{Bounds, Common, GaveUp, Line, Waiting, Wakers},
     word::{Blocked, Word},
 };
 
@@ -144,8 +144,14 @@ impl<K> Shared<K> {
 }
 
 impl<K: Eq + Hash + Clone> Shared<K> {
-    pub(super) fn held(&self, key: &K, resource: Resource) -> u32 {
-        self.table.held(key, resource)
+    pub(super) fn own(&self, key: &K, resource: Resource) -> (u32, bool) {
+        self.table.own(key, resource)
+    }
+
+    pub(super) fn line(&self, key: &K, resource: Resource) -> Line {
+        // Before the tenant is looked for: it cannot leave the line meanwhile.
+        let waiting = lock(&self.waiting);
+        waiting.line(self.table.queue(key), resource)
     }
 
     /// Takes a permit, if there is one and nobody is before.

@@ -91,11 +91,16 @@ pub(super) trait Linked {
 pub(super) struct List {
     first: Option<u32>,
     last: Option<u32>,
+    len: u32,
 }
 
 impl List {
     pub(super) const fn new() -> Self {
-        Self { first: None, last: None }
+        Self { first: None, last: None, len: 0 }
+    }
+
+    pub(super) const fn len(&self) -> u32 {
+        self.len
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -109,6 +114,7 @@ impl List {
     /// Puts `at` last. It stands in no list.
     pub(super) fn push<T: Linked>(&mut self, slab: &mut Slab<T>, at: u32) {
         *slab[at].link() = Link { before: self.last, after: None };
+        self.len += 1;
         match self.last.replace(at) {
             Some(last) => slab[last].link().after = Some(at),
             None => self.first = Some(at),
@@ -118,6 +124,7 @@ impl List {
     /// Takes `at` out. It stands in this list.
     pub(super) fn unlink<T: Linked>(&mut self, slab: &mut Slab<T>, at: u32) {
         let Link { before, after } = std::mem::take(slab[at].link());
+        self.len -= 1;
         match before {
             Some(before) => slab[before].link().after = after,
             None => self.first = after,

@@ -221,11 +221,21 @@ impl<K: Eq + Hash + Clone> Table<K> {
         queued
     }
 
-    /// What the tenant holds of `resource`.
-    pub(super) fn held(&self, key: &K, resource: Resource) -> u32 {
+    /// What the tenant holds of `resource`, and whether somebody of it waits for that.
+    pub(super) fn own(&self, key: &K, resource: Resource) -> (u32, bool) {
         let hash = self.hasher.hash_one(key);
         let tenants = self.lock(self.shard_of(hash));
-        tenants.find(hash, key).map_or(0, |at| tenants.entries[at].by_resource[resource.number()])
+        tenants.find(hash, key).map_or((0, false), |at| {
+            let entry = &tenants.entries[at];
+            (entry.by_resource[resource.number()], entry.waits_for & resource.bit() != 0)
+        })
+    }
+
+    /// Where those of the tenant stand who wait.
+    pub(super) fn queue(&self, key: &K) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        let tenants = self.lock(self.shard_of(hash));
+        tenants.find(hash, key).and_then(|at| tenants.entries[at].queue)
     }
 }
 

@@ -36,7 +36,6 @@ struct TenantQueue {
     place: Place,
     /// One for each resource that is waited for; the next to be served is first.
     lanes: Vec<Lane>,
-    waiters: usize,
     ring: Option<Standing>,
     link: Link,
 }
@@ -106,6 +105,15 @@ impl<K> Common<'_, K> {
     }
 }
 
+/// How a newcomer would stand in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// How many of its tenant wait for the same resource.
+    pub(crate) own: u32,
+    /// How many are served before it, at most, of all tenants and resources.
+    pub(crate) ahead: u32,
+}
+
 /// What becomes of a waiter that gives up.
 #[derive(Debug)]
 pub(super) enum GaveUp {
@@ -146,6 +154,21 @@ impl Waiting {
         self.waiters.len()
     }
 
+    /// How a newcomer of the tenant at `queue`, or of one that does not wait, would stand.
+    pub(super) fn line(&self, queue: Option<u32>, resource: Resource) -> Line {
+        let tenant = queue.map(|queue| &self.tenants[queue]);
+        let is_it = |lane: &&Lane| lane.cap.resource() == resource;
+        let lane = tenant.and_then(|tenant| tenant.lanes.iter().find(is_it));
+        let own = tenant.map_or(0, TenantQueue::waiters);
+        // The others have a turn each before each of the tenant's own, and before this one.
+        let others = self.tenants.len() - usize::from(tenant.is_some());
+        let ahead = own.saturating_add(others.saturating_mul(own + 1)).min(self.waiters.len());
+        Line {
+            own: lane.map_or(0, |lane| lane.order.len()),
+            ahead: u32::try_from(ahead).unwrap_or(u32::MAX),
+        }
+    }
+
     /// Puts a new waiter behind those of its tenant. It hands the waker back when too many wait.
     pub(super) fn enqueue<K: Eq + std::hash::Hash + Clone>(
         &mut self,
@@ -163,7 +186,7 @@ impl Waiting {
         let tenant = common.table.waits(key, cap.resource(), |place, queue| {
             at = Some(place);
             match queue {
-                Some(queue) if tenants[queue].waiters >= most => None,
+                Some(queue) if tenants[queue].waiters() >= most => None,
                 Some(queue) => Some(queue),
                 None => Some(tenants.insert(TenantQueue::new(place))),
             }
@@ -178,7 +201,6 @@ impl Waiting {
             link: Link::default(),
         });
         let queue = &mut self.tenants[tenant];
-        queue.waiters += 1;
         let lane = queue.lane(cap);
         queue.lanes[lane].order.push(&mut self.waiters, waiter);
         self.enter_ring(common, tenant);
@@ -278,7 +300,6 @@ impl Waiting {
     fn unlink<K>(&mut self, common: &Common<'_, K>, tenant: u32, resource: Resource, waiter: u32) {
         let queue = &mut self.tenants[tenant];
         let place = queue.place;
-        queue.waiters -= 1;
         let is_it = |lane: &Lane| lane.cap.resource() == resource;
         if let Some(at) = queue.lanes.iter().position(is_it) {
             queue.lanes[at].order.unlink(&mut self.waiters, waiter);
@@ -287,7 +308,7 @@ impl Waiting {
                 common.table.waits_no_more(place, resource);
             }
         }
-        if self.tenants[tenant].waiters == 0 {
+        if self.tenants[tenant].lanes.is_empty() {
             self.leave_ring(common.word, tenant);
             self.tenants.remove(tenant);
             common.table.leaves_queue(place);
@@ -332,7 +353,11 @@ impl Waiting {
 
 impl TenantQueue {
     const fn new(place: Place) -> Self {
-        Self { place, lanes: Vec::new(), waiters: 0, ring: None, link: Link::NONE }
+        Self { place, lanes: Vec::new(), ring: None, link: Link::NONE }
+    }
+
+    fn waiters(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.order.len() as usize).sum()
     }
 
     /// Where the lane of the cap's resource is, which has that cap from now on.

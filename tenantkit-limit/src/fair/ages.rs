@@ -21,7 +21,42 @@ pub(super) struct Ages {
 
 impl Ages {
     /// One begins to wait, at this time in nanoseconds.
+    #[inline]
     pub(super) fn insert(&mut self, since: u64) {
+        match self.count(since) {
+            Some(count) => *count += 1,
+            None => self.insert_outside(since),
+        }
+    }
+
+    /// One that began to wait then waits no longer.
+    #[inline]
+    pub(super) fn remove(&mut self, since: u64) {
+        if let Some(count) = self.count(since) {
+            *count = count.saturating_sub(1);
+            if *count > 0 {
+                return;
+            }
+        }
+        self.trim();
+    }
+
+    /// How long the one that waits longest has waited.
+    pub(super) fn longest(&self, now: Duration) -> Option<Duration> {
+        (!self.counts.is_empty()).then(|| {
+            let since = self.first << (LEAST + self.wider);
+            now.saturating_sub(Duration::from_nanos(since))
+        })
+    }
+
+    /// How many began to wait in the span of this time.
+    #[inline]
+    fn count(&mut self, since: u64) -> Option<&mut u32> {
+        let at = self.span(since).checked_sub(self.first)?;
+        self.counts.get_mut(usize::try_from(at).ok()?)
+    }
+
+    fn insert_outside(&mut self, since: u64) {
         if self.counts.is_empty() {
             self.wider = 0;
             self.first = self.span(since);
@@ -45,13 +80,7 @@ impl Ages {
         self.counts[at] += 1;
     }
 
-    /// One that began to wait then waits no longer.
-    pub(super) fn remove(&mut self, since: u64) {
-        let at = self.span(since).saturating_sub(self.first);
-        #[expect(clippy::cast_possible_truncation, reason = "below SPANS")]
-        if let Some(count) = self.counts.get_mut(at as usize) {
-            *count = count.saturating_sub(1);
-        }
+    fn trim(&mut self) {
         while self.counts.front() == Some(&0) {
             self.counts.pop_front();
             self.first += 1;
@@ -62,14 +91,6 @@ impl Ages {
         if self.counts.is_empty() && self.counts.capacity() > 64 {
             self.counts = VecDeque::new();
         }
-    }
-
-    /// How long the one that waits longest has waited.
-    pub(super) fn longest(&self, now: Duration) -> Option<Duration> {
-        (!self.counts.is_empty()).then(|| {
-            let since = self.first << (LEAST + self.wider);
-            now.saturating_sub(Duration::from_nanos(since))
-        })
     }
 
     const fn span(&self, since: u64) -> u64 {
@@ -107,6 +128,8 @@ mod tests {
             steps in prop::collection::vec((0_u64..50_000_000_000, any::<bool>(), 0_usize..9), 1..300),
         ) {
             let (mut ages, mut model, mut now) = (Ages::default(), Vec::new(), 0_u64);
+            // How far apart two of those that wait have ever begun, since none did.
+            let mut widest = 0;
             for (wait, comes, which) in steps {
                 now += wait >> (which * 4);
                 if comes || model.is_empty() {
@@ -117,13 +140,14 @@ mod tests {
                 } else {
                     ages.remove(model.swap_remove(which % model.len()));
                 }
+                let (first, last) = (model.iter().min(), model.iter().max());
+                widest = first.zip(last).map_or(0, |(first, last)| widest.max(last - first));
                 let told = ages.longest(Duration::from_nanos(now));
-                let oldest = model.iter().min().map(|since| now - since);
-                prop_assert_eq!(told.is_some(), oldest.is_some());
-                if let (Some(told), Some(oldest)) = (told, oldest) {
-                    let (told, spread) = (u64::try_from(told.as_nanos()).unwrap(), model.iter().max().unwrap() - model.iter().min().unwrap());
-                    let _ = spread;
-                    prop_assert!(told >= oldest, "{told} {oldest}");
+                prop_assert_eq!(told.is_some(), first.is_some());
+                if let (Some(told), Some(first)) = (told, first) {
+                    let (told, oldest) = (u64::try_from(told.as_nanos()).unwrap(), now - first);
+                    let spread = (1 << LEAST).max(widest / 511);
+                    prop_assert!(oldest <= told && told <= oldest + spread, "{told} {oldest}");
                     prop_assert!(ages.counts.len() <= SPANS);
                 }
             }

@@ -23,6 +23,8 @@ impl Pooled for Chunk {
     fn link(&mut self) -> &mut u32 {
         &mut self.next
     }
+
+    fn clear(&mut self) {}
 }
 
 /// A list. Its chunks are those of one [`Chunks`].
@@ -64,6 +66,12 @@ impl Chunks {
         Self { chunks: Pool::new() }
     }
 
+    /// How many chunks are in lists.
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
     pub(super) fn push(&mut self, list: &mut List, entry: u32) -> Place {
         if list.tail == NIL || usize::from(self.chunks[list.tail].end) == ROOM {
             self.append(list);
@@ -75,15 +83,28 @@ impl Chunks {
         Place::new(list.tail, at)
     }
 
-    /// The first entry of a list, and the two that are likely to come after it: those of its chunk.
+    /// The first entry of a list, and those that are two and four behind it. The cache is told of the next chunk.
     pub(super) fn front(&self, list: List) -> Option<(u32, [Option<u32>; 2])> {
         if list.head == NIL {
             return None;
         }
         let chunk = &self.chunks[list.head];
-        let first = usize::from(chunk.first);
-        let listed = &chunk.entries[first..usize::from(chunk.end)];
-        Some((*listed.first()?, [listed.get(1).copied(), listed.get(2).copied()]))
+        if chunk.next != NIL {
+            self.chunks.expect(chunk.next, |next| next);
+        }
+        let behind = |places| {
+            let at = usize::from(chunk.first + places);
+            if at < usize::from(chunk.end) {
+                return chunk.entries.get(at).copied();
+            }
+            if chunk.next == NIL {
+                return None;
+            }
+            let next = &self.chunks[chunk.next];
+            let at = at - usize::from(chunk.end) + usize::from(next.first);
+            if at < usize::from(next.end) { next.entries.get(at).copied() } else { None }
+        };
+        Some((behind(0)?, [behind(2), behind(4)]))
     }
 
     /// Takes the first entry out.
@@ -116,8 +137,9 @@ impl Chunks {
     }
 
     fn append(&mut self, list: &mut List) {
-        let chunk = Chunk { next: NIL, prev: list.tail, ..Chunk::default() };
-        let number = self.chunks.insert(chunk);
+        let number = self.chunks.claim();
+        let chunk = &mut self.chunks[number];
+        (chunk.next, chunk.prev, chunk.first, chunk.end) = (NIL, list.tail, 0, 0);
         match list.tail {
             NIL => list.head = number,
             tail => self.chunks[tail].next = number,
@@ -126,7 +148,8 @@ impl Chunks {
     }
 
     fn unlink(&mut self, list: &mut List, number: u32) {
-        let Chunk { next, prev, .. } = self.chunks.remove(number);
+        let Chunk { next, prev, .. } = self.chunks[number];
+        self.chunks.remove(number);
         match prev {
             NIL => list.head = next,
             prev => self.chunks[prev].next = next,

@@ -1,8 +1,12 @@
 //! [`Items`]: what is in the queue, each in one list at a time.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, time::Duration};
 
-use super::pool::{NIL, Pool, Pooled};
+use super::{
+    Weight,
+    pool::{NIL, Pool, Pooled},
+    state::nanos,
+};
 
 pub(super) struct Item<T> {
     /// It stays here until it is completed or dead; who holds a lease has a clone.
@@ -17,6 +21,8 @@ pub(super) struct Item<T> {
     pub(super) cost: u32,
     pub(super) tenant: u32,
     pub(super) attempts: u32,
+    /// The weight that its tenant had when it was charged.
+    pub(super) weight: Weight,
     pub(super) class: u8,
     pub(super) state: ItemState,
     pub(super) next: u32,
@@ -49,6 +55,7 @@ impl<T> Default for Item<T> {
             cost: 0,
             tenant: NIL,
             attempts: 0,
+            weight: Weight::ONE,
             class: 0,
             state: ItemState::None,
             next: NIL,
@@ -57,9 +64,21 @@ impl<T> Default for Item<T> {
     }
 }
 
+impl<T> Item<T> {
+    /// Whether it waits for just this time.
+    pub(super) fn is_delayed(&self, due: Duration) -> bool {
+        self.state == ItemState::Delayed && self.due == nanos(due)
+    }
+}
+
 impl<T> Pooled for Item<T> {
     fn link(&mut self) -> &mut u32 {
         &mut self.next
+    }
+
+    fn clear(&mut self) {
+        self.value = None;
+        self.state = ItemState::None;
     }
 }
 
@@ -79,6 +98,10 @@ impl Default for Queue {
 impl Queue {
     pub(super) fn front(self) -> Option<u32> {
         (self.head != NIL).then_some(self.head)
+    }
+
+    pub(super) fn back(self) -> Option<u32> {
+        (self.tail != NIL).then_some(self.tail)
     }
 }
 

@@ -1,151 +1,172 @@
 //! [`Pool`]: values by number, in pages that never move and are freed when they are empty.
 //!
-//! Each page is twice as large as the one before it. So there are few, and it grows without copying: a newcomer never
-//! waits for a million others to be moved. What is free of a page is a list through the free places
-//! themselves, and the lowest page that has room is filled first, so that the large ones become empty.
+//! It grows by a page at a time and without copying: a newcomer never waits for a million others to be moved. A value is
+//! found in two steps, of which the first is through the addresses of the pages, which are few and so in the cache.
+//! What is free of a page is a list through its free places, the last one freed first: that is in the cache as well.
 
 use std::{
-    mem,
     ops::{Index, IndexMut},
+    slice,
 };
+
+use prefetch_index::prefetch_index;
 
 /// No number.
 pub(super) const NIL: u32 = u32::MAX;
 
-/// The first page has room for so many, as a power of two.
-const FIRST: u32 = 8;
+/// How many values a page has, as a power of two.
+const BITS: u32 = 10;
+const SIZE: usize = 1 << BITS;
 
-/// What a pool can hold: what is free links to what is free next.
+/// What a pool can hold.
 pub(super) trait Pooled: Default {
-    /// A field that nobody needs while the place is free.
+    /// A field that nobody needs while the place is free: it links to what is free next.
     fn link(&mut self) -> &mut u32;
+
+    /// Drops what it holds.
+    fn clear(&mut self);
 }
 
 pub(super) struct Pool<T> {
-    pages: Vec<Page<T>>,
-    /// Which pages have room.
-    open: u32,
+    /// None where there is no memory.
+    pages: Vec<Option<Box<[T; SIZE]>>>,
+    rooms: Vec<Room>,
+    /// The pages that have room. The last one is filled first.
+    open: Vec<u32>,
+    /// How many pages have memory and nothing in it.
+    spare: u32,
     len: usize,
 }
 
-struct Page<T> {
-    /// Those that were ever in use since it has memory.
-    values: Vec<T>,
-    /// The first free one of them.
-    free: u32,
+/// What is free of a page.
+struct Room {
+    first: u32,
     live: u32,
 }
 
 impl<T: Pooled> Pool<T> {
     pub(super) const fn new() -> Self {
-        Self { pages: Vec::new(), open: 0, len: 0 }
+        Self { pages: Vec::new(), rooms: Vec::new(), open: Vec::new(), spare: 0, len: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn insert(&mut self, value: T) -> u32 {
-        if self.open == 0 {
-            self.add_page();
+    /// A place to fill. It holds nothing, and is otherwise as it was left: to write some fields of a value
+    /// takes less time than to move one.
+    #[inline]
+    pub(super) fn claim(&mut self) -> u32 {
+        let page = self.open.last().copied().unwrap_or_else(|| self.add_page());
+        if self.rooms[page as usize].live == 0 {
+            self.open_up(page as usize);
         }
-        let at = self.open.trailing_zeros();
-        let (first, size) = bounds(at);
-        let page = &mut self.pages[at as usize];
-        page.live += 1;
-        if page.live == size {
-            self.open &= !(1 << at);
+        let room = &mut self.rooms[page as usize];
+        let number = page << BITS | room.first;
+        room.first = *at_mut(&mut self.pages, number).link();
+        room.live += 1;
+        if room.first == NIL {
+            self.open.pop();
         }
         self.len += 1;
-        if page.free != NIL {
-            let place = page.free;
-            let there = &mut page.values[place as usize];
-            page.free = *there.link();
-            *there = value;
-            return first + place;
-        }
-        if page.values.capacity() == 0 {
-            page.values.reserve_exact(size as usize);
-        }
-        page.values.push(value);
-        first + page.live - 1
+        number
     }
 
     /// What is at a number, of which nothing may be left.
     pub(super) fn get(&self, number: u32) -> Option<&T> {
         let (page, place) = split(number);
-        self.pages.get(page)?.values.get(place)
+        self.pages.get(page)?.as_ref().map(|values| &values[place])
     }
 
-    /// Takes a value out that is there.
-    pub(super) fn remove(&mut self, number: u32) -> T {
-        let (at, place) = split(number);
-        let page = &mut self.pages[at];
-        let mut free = T::default();
-        *free.link() = mem::replace(&mut page.free, NIL);
-        let value = mem::replace(&mut page.values[place], free);
-        #[expect(clippy::cast_possible_truncation, reason = "half of a number at most")]
-        let place = place as u32;
-        page.free = place;
-        page.live -= 1;
+    /// Empties a place that was claimed.
+    #[inline]
+    pub(super) fn remove(&mut self, number: u32) {
+        let page = split(number).0;
+        let room = &mut self.rooms[page];
+        let value = at_mut(&mut self.pages, number);
+        value.clear();
+        *value.link() = room.first;
+        if room.first == NIL {
+            self.open.push(number >> BITS);
+        }
+        room.first = number & (SIZE as u32 - 1);
+        room.live -= 1;
         self.len -= 1;
-        self.open |= 1 << at;
-        if page.live == 0 {
-            self.shrink();
+        if room.live == 0 {
+            self.close_down(page);
         }
-        value
     }
 
-    /// The numbers of all that may be there; those that are not are as `T::default()` is.
+    /// Tells the cache that a value will soon be needed, or a part of it, and does not wait for it.
+    #[inline]
+    pub(super) fn expect<P>(&self, number: u32, part: impl FnOnce(&T) -> &P) {
+        prefetch_index(slice::from_ref(part(&self[number])), 0);
+    }
+
+    /// The numbers of all that may be there; those that are not hold nothing.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + use<T> {
-        let filled: Vec<u32> = self.pages.iter().map(|page| count(&page.values)).collect();
-        (0..)
-            .zip(filled)
-            .flat_map(|(at, filled)| (0..filled).map(move |place| bounds(at).0 + place))
+        let has_memory: Vec<bool> = self.pages.iter().map(Option::is_some).collect();
+        let pages = (0..).zip(has_memory).filter(|(_, has_memory)| *has_memory);
+        pages.flat_map(|(page, _)| (0..SIZE as u32).map(move |place| page << BITS | place))
     }
 
-    /// Gives empty pages back, when all before them have as much room again as is in use: a value that comes
-    /// and goes does not cost a page each time.
-    fn shrink(&mut self) {
-        for (at, page) in (0..).zip(&mut self.pages).skip(1) {
-            if page.live == 0 && self.len <= bounds(at).0 as usize / 2 {
-                *page = Page::new();
-            }
+    #[cold]
+    fn add_page(&mut self) -> u32 {
+        let page = self.pages.len() as u32;
+        // Four thousand million values do not fit into the memory of a machine.
+        assert!(page < NIL >> BITS, "a pool has its bound");
+        self.pages.push(None);
+        self.rooms.push(Room { first: 0, live: 0 });
+        self.open.push(page);
+        page
+    }
+
+    #[cold]
+    fn open_up(&mut self, page: usize) {
+        if self.pages[page].is_some() {
+            self.spare -= 1;
+            return;
+        }
+        let link = |next: u32| {
+            let mut value = T::default();
+            *value.link() = if next < SIZE as u32 { next } else { NIL };
+            value
+        };
+        let values: Vec<T> = (1..=SIZE as u32).map(link).collect();
+        self.pages[page] = values.try_into().ok();
+        self.rooms[page].first = 0;
+    }
+
+    /// Gives the memory of an empty page back, but for one page: a value that comes and goes does not cost a page each
+    /// time.
+    #[cold]
+    fn close_down(&mut self, page: usize) {
+        if self.spare == 0 {
+            self.spare = 1;
+        } else {
+            self.pages[page] = None;
         }
     }
-
-    fn add_page(&mut self) {
-        // Four thousand million values do not fit into the memory of a machine.
-        assert!(self.pages.len() < 23, "a pool has its bound");
-        self.open |= 1 << self.pages.len();
-        self.pages.push(Page::new());
-    }
 }
 
-impl<T> Page<T> {
-    const fn new() -> Self {
-        Self { values: Vec::new(), free: NIL, live: 0 }
-    }
-}
-
-fn count<T>(values: &[T]) -> u32 {
-    // A page has half of the numbers at most.
-    u32::try_from(values.len()).unwrap_or(NIL)
-}
-
-/// A page's first number, and how many it has.
-const fn bounds(page: u32) -> (u32, u32) {
-    let size = 1 << (FIRST + page);
-    (size - (1 << FIRST), size)
-}
-
-/// A number's page, and its place there. With the size of the first page added to it, the highest bit of a number
-/// is its page's size.
+/// A number's page, and its place there.
 #[inline]
 const fn split(number: u32) -> (usize, usize) {
-    let shifted = number.wrapping_add(1 << FIRST);
-    let highest = u32::BITS - 1 - (shifted | 1).leading_zeros();
-    (highest.wrapping_sub(FIRST) as usize, (shifted ^ (1 << highest)) as usize)
+    ((number >> BITS) as usize, number as usize % SIZE)
+}
+
+#[inline]
+fn at_mut<T>(pages: &mut [Option<Box<[T; SIZE]>>], number: u32) -> &mut T {
+    let (page, place) = split(number);
+    match &mut pages[page] {
+        Some(values) => &mut values[place],
+        None => nothing_there(),
+    }
+}
+
+#[cold]
+fn nothing_there() -> ! {
+    panic!("a number is of what was claimed");
 }
 
 impl<T> Index<u32> for Pool<T> {
@@ -154,21 +175,23 @@ impl<T> Index<u32> for Pool<T> {
     #[inline]
     fn index(&self, number: u32) -> &T {
         let (page, place) = split(number);
-        &self.pages[page].values[place]
+        match &self.pages[page] {
+            Some(values) => &values[place],
+            None => nothing_there(),
+        }
     }
 }
 
 impl<T> IndexMut<u32> for Pool<T> {
     #[inline]
     fn index_mut(&mut self, number: u32) -> &mut T {
-        let (page, place) = split(number);
-        &mut self.pages[page].values[place]
+        at_mut(&mut self.pages, number)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::{collections::BTreeMap, mem};
 
     use proptest::prelude::*;
 
@@ -184,34 +207,41 @@ mod tests {
         fn link(&mut self) -> &mut u32 {
             &mut self.link
         }
+
+        fn clear(&mut self) {
+            self.it = 0;
+        }
     }
 
     proptest! {
         #[test]
         fn a_pool_is_a_map_by_numbers_of_its_own_and_empty_it_has_one_page(
-            steps in prop::collection::vec((0_usize..2000, any::<bool>()), 1..60),
+            steps in prop::collection::vec((0_usize..2000, any::<bool>()), 1..16),
         ) {
-            let (mut pool, mut model, mut next) = (Pool::new(), HashMap::new(), 0);
+            let (mut pool, mut model, mut next) = (Pool::<Value>::new(), BTreeMap::new(), 0);
             for (many, is_more) in steps {
                 for _ in 0..many {
                     if is_more {
                         next += 1;
-                        let number = pool.insert(Value { it: next, link: 0 });
+                        let number = pool.claim();
+                        prop_assert_eq!(mem::replace(&mut pool[number].it, next), 0);
                         prop_assert!(model.insert(number, next).is_none());
-                    } else if let Some(number) = model.keys().next().copied() {
-                        prop_assert_eq!(Some(pool.remove(number).it), model.remove(&number));
+                    } else {
+                        let one = if many % 2 == 0 { model.pop_first() } else { model.pop_last() };
+                        let Some((number, it)) = one else { break };
+                        prop_assert_eq!(pool[number].it, it);
+                        pool.remove(number);
                     }
                 }
                 prop_assert_eq!(pool.len(), model.len());
-                for (number, value) in &model {
-                    prop_assert_eq!(pool[*number].it, *value);
-                }
+                let live = pool.numbers().filter_map(|number| Some((number, pool.get(number)?.it)));
+                let live: BTreeMap<_, _> = live.filter(|(_, it)| *it > 0).collect();
+                prop_assert_eq!(&live, &model);
             }
             for number in model.into_keys() {
                 pool.remove(number);
             }
-            let memory: usize = pool.pages.iter().map(|page| page.values.capacity()).sum();
-            prop_assert!(memory <= 1 << FIRST);
+            prop_assert!(pool.pages.iter().flatten().count() <= 1);
         }
     }
 }

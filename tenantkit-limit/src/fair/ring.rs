@@ -1,10 +1,14 @@
 //! [`Ring`]: lists in a circle, and a map of those that are not empty.
 
-use super::chunks::{Chunks, List, Place};
+use super::{
+    chunks::{Chunks, List, Place},
+    tag::Bucket,
+};
 
 /// How many lists a ring has.
-pub(super) const BUCKETS: u64 = 4096;
-const WORDS: usize = 64;
+pub(super) const BUCKETS: Bucket = LISTS as Bucket;
+const LISTS: usize = 4096;
+const WORDS: usize = LISTS / 64;
 
 /// Buckets by number, of which [`BUCKETS`] in a row have a list at a time.
 pub(super) struct Ring {
@@ -16,36 +20,39 @@ pub(super) struct Ring {
 
 impl Ring {
     pub(super) fn new() -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "4096")]
-        let lists = vec![List::EMPTY; BUCKETS as usize].into_boxed_slice();
-        Self { lists, filled: [0; WORDS], words: 0 }
+        Self { lists: vec![List::EMPTY; LISTS].into_boxed_slice(), filled: [0; WORDS], words: 0 }
     }
 
-    pub(super) fn push(&mut self, chunks: &mut Chunks, bucket: u64, entry: u32) -> Place {
+    pub(super) fn push(&mut self, chunks: &mut Chunks, bucket: Bucket, entry: u32) -> Place {
         let (at, word, bit) = split(bucket);
         self.filled[word] |= bit;
         self.words |= 1 << word;
         chunks.push(&mut self.lists[at], entry)
     }
 
-    pub(super) fn list(&self, bucket: u64) -> List {
+    pub(super) fn list(&self, bucket: Bucket) -> List {
         self.lists[split(bucket).0]
     }
 
-    pub(super) fn pop(&mut self, chunks: &mut Chunks, bucket: u64) -> Option<u32> {
+    pub(super) fn pop(&mut self, chunks: &mut Chunks, bucket: Bucket) -> Option<u32> {
         let entry = chunks.pop(&mut self.lists[split(bucket).0]);
         self.note(bucket);
         entry
     }
 
-    pub(super) fn remove(&mut self, chunks: &mut Chunks, bucket: u64, place: Place) -> Option<u32> {
+    pub(super) fn remove(
+        &mut self,
+        chunks: &mut Chunks,
+        bucket: Bucket,
+        place: Place,
+    ) -> Option<u32> {
         let moved = chunks.remove(&mut self.lists[split(bucket).0], place);
         self.note(bucket);
         moved
     }
 
     /// The first bucket from this one on that has something.
-    pub(super) fn first_from(&self, bucket: u64) -> Option<u64> {
+    pub(super) fn first_from(&self, bucket: Bucket) -> Option<Bucket> {
         let (at, word, bit) = split(bucket);
         let here = self.filled[word] & !(bit - 1);
         let found = if here != 0 {
@@ -60,11 +67,11 @@ impl Ring {
             let word = words.trailing_zeros() as usize;
             word * 64 + self.filled[word].trailing_zeros() as usize
         };
-        let ahead = (found as u64).wrapping_sub(at as u64) % BUCKETS;
-        Some(bucket + ahead)
+        let ahead = found.wrapping_sub(at) % LISTS;
+        Some(bucket + ahead as Bucket)
     }
 
-    fn note(&mut self, bucket: u64) {
+    fn note(&mut self, bucket: Bucket) {
         let (at, word, bit) = split(bucket);
         if self.lists[at].is_empty() {
             self.filled[word] &= !bit;
@@ -76,7 +83,7 @@ impl Ring {
 }
 
 /// Its list, and its bit in the map.
-const fn split(bucket: u64) -> (usize, usize, u64) {
+const fn split(bucket: Bucket) -> (usize, usize, u64) {
     let at = (bucket % BUCKETS) as usize;
     (at, at / 64, 1 << (at % 64))
 }

@@ -155,16 +155,16 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         slot.waiting += 1;
         self.waiting += 1;
         self.ages[usize::from(slot.class)].insert(since);
-        let number = self.items.insert(Item {
-            value: Some(item),
-            key,
-            since,
-            cost: cost.get(),
-            tenant,
-            class: slot.class,
-            state: ItemState::Ready,
-            ..Item::default()
-        });
+        let number = self.items.claim();
+        let there = &mut self.items[number];
+        there.value = Some(item);
+        there.key = key;
+        there.since = since;
+        there.cost = cost.get();
+        there.tenant = tenant;
+        there.attempts = 0;
+        there.class = slot.class;
+        there.state = ItemState::Ready;
         if key.is_none() {
             self.items.push_back(&mut slot.ready, number);
             // One more changes nothing for a tenant whose turn will come.
@@ -188,23 +188,24 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     ) -> Result<Option<T>, LeaseLost> {
         self.pass(now);
         let number = self.held(id)?;
-        let Item { tenant, cost, key, since, class, .. } = self.items[number];
+        let Item { tenant, cost, weight, key, since, class, .. } = self.items[number];
         self.items.unlink(&mut self.leased, number);
         let slot = &mut self.tenants.slots[tenant];
         slot.in_flight -= 1;
         slot.cost_in_flight -= u64::from(cost);
         self.in_flight -= 1;
         match end {
-            End::Done { cost: Some(actual) } => self.correct(tenant, cost, actual),
-            End::Undone => self.correct(tenant, cost, 0),
+            End::Done { cost: Some(actual) } => self.correct(tenant, weight, cost, actual),
+            End::Undone => self.correct(tenant, weight, cost, 0),
             _ => {}
         }
         let gone = match end {
             End::Done { .. } | End::Dead => {
                 self.dead += u64::from(matches!(end, End::Dead));
-                let item = self.items.remove(number);
+                let item = self.items[number].value.take();
+                self.items.remove(number);
                 self.next_of_key(tenant, key);
-                item.value
+                item
             }
             End::Later { delay } => {
                 self.wait_again(tenant);
@@ -238,18 +239,18 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
 
     /// Takes out what waits and is chosen.
     pub(super) fn take(&mut self, mut is_chosen: impl FnMut(&K, &T) -> bool) -> Vec<(K, T)> {
-        let mut taken = Vec::new();
-        for number in self.items.numbers() {
-            let Some(Item { value: Some(value), state, tenant, .. }) = self.items.get(number)
-            else {
-                continue;
-            };
-            let Some(key) = self.tenants.key(*tenant) else { continue };
-            if *state != ItemState::Leased && is_chosen(key, value) {
-                let key = key.clone();
-                taken.extend(self.remove(number).map(|value| (key, value)));
-            }
-        }
+        // Foreign code first: if it panics, nothing was taken.
+        let chosen = self.items.numbers().filter_map(|number| {
+            let Item { value, state, tenant, .. } = self.items.get(number)?;
+            let (key, value) = (self.tenants.key(*tenant)?, value.as_ref()?);
+            let is_it = *state != ItemState::Leased && is_chosen(key, value);
+            is_it.then(|| (number, key.clone()))
+        });
+        let chosen: Vec<_> = chosen.collect();
+        let taken =
+            chosen.into_iter().filter_map(|(number, key)| Some((key, self.remove(number)?)));
+        let taken = taken.collect();
+        self.forget_delays();
         self.calm();
         taken
     }
@@ -356,14 +357,15 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         if state != ItemState::Delayed {
             self.ages[usize::from(class)].remove(since);
         }
-        let item = self.items.remove(number);
+        let item = self.items[number].value.take();
+        self.items.remove(number);
         self.tenants.slots[tenant].waiting -= 1;
         self.waiting -= 1;
         if state != ItemState::Behind {
             self.next_of_key(tenant, key);
         }
         self.place(tenant);
-        item.value
+        item
     }
 
     /// The item of a lease that is not over.
@@ -385,6 +387,6 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use hashbrown::{HashTable, hash_table::Entry};
+use hashbrown::HashTable;
 
 use super::{
     idle,
@@ -16,10 +16,9 @@ use super::{
 };
 use crate::rate::Keyed;
 
-/// One tenant, in a line of the cache.
-#[derive(Default)]
-#[repr(align(64))]
-pub(super) struct Tenant {
+/// One tenant. What each operation needs of it is in one line of the cache, and its key in the next.
+#[repr(C, align(64))]
+pub(super) struct Tenant<K> {
     /// The start tag of what it is served next; of one that has nothing, its finish tag.
     pub(super) tag: Tag,
     /// What could be handed out now.
@@ -35,7 +34,13 @@ pub(super) struct Tenant {
     pub(super) stand: Stand,
     pub(super) class: u8,
     pub(super) is_held: bool,
+    /// None where nobody is.
+    pub(super) key: Option<K>,
+    pub(super) held_until: Duration,
+    hash: u64,
 }
+
+const _: () = assert!(std::mem::offset_of!(Tenant<u64>, key) == 64, "the key is in the next line");
 
 /// Where a tenant is listed.
 #[derive(Clone, Copy, Default)]
@@ -49,49 +54,51 @@ pub(super) enum Stand {
     Idle(idle::Spot),
 }
 
-const _: () = assert!(size_of::<Tenant>() == 64, "a tenant is a line of the cache");
+impl<K> Default for Tenant<K> {
+    fn default() -> Self {
+        Self {
+            tag: Tag::default(),
+            ready: Queue::default(),
+            cost_in_flight: 0,
+            in_flight: 0,
+            waiting: 0,
+            terms: 0,
+            pins: 0,
+            stand: Stand::Apart,
+            class: 0,
+            is_held: false,
+            key: None,
+            held_until: Duration::ZERO,
+            hash: 0,
+        }
+    }
+}
 
-impl Pooled for Tenant {
+impl<K> Pooled for Tenant<K> {
     fn link(&mut self) -> &mut u32 {
         &mut self.pins
     }
-}
 
-/// Who a tenant is, and what is seldom looked at.
-struct Name<K> {
-    key: Option<K>,
-    hash: u64,
-    held_until: Duration,
-    link: u32,
-}
-
-impl<K> Default for Name<K> {
-    fn default() -> Self {
-        Self { key: None, hash: 0, held_until: Duration::ZERO, link: 0 }
+    fn clear(&mut self) {
+        self.key = None;
     }
 }
 
-impl<K> Pooled for Name<K> {
-    fn link(&mut self) -> &mut u32 {
-        &mut self.link
+impl<K: Eq> Tenant<K> {
+    fn is(&self, hash: u64, key: &K) -> bool {
+        self.hash == hash && self.key.as_ref() == Some(key)
     }
 }
 
 pub(super) struct Tenants<K> {
-    pub(super) slots: Pool<Tenant>,
-    names: Pool<Name<K>>,
+    pub(super) slots: Pool<Tenant<K>>,
     index: HashTable<u32>,
     hasher: Keyed,
 }
 
 impl<K: Hash + Eq + Clone> Tenants<K> {
     pub(super) fn new() -> Self {
-        Self {
-            slots: Pool::new(),
-            names: Pool::new(),
-            index: HashTable::new(),
-            hasher: Keyed::default(),
-        }
+        Self { slots: Pool::new(), index: HashTable::new(), hasher: Keyed::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -100,59 +107,41 @@ impl<K: Hash + Eq + Clone> Tenants<K> {
 
     pub(super) fn find(&self, key: &K) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |number| self.names[*number].is(hash, key)).copied()
+        self.index.find(hash, |number| self.slots[*number].is(hash, key)).copied()
     }
 
     /// The tenant's number, which it gets if there may be one more.
     pub(super) fn find_or_insert(&mut self, key: &K, most: usize) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        let Self { slots, names, index, .. } = self;
-        let is = |number: &u32| names[*number].is(hash, key);
-        let rehash = |number: &u32| names[*number].hash;
-        let entry = match index.entry(hash, is, rehash) {
-            Entry::Occupied(found) => return Some(*found.get()),
-            Entry::Vacant(entry) => entry,
-        };
+        let Self { slots, index, .. } = self;
+        let is = |number: &u32| slots[*number].is(hash, key);
+        if let Some(found) = index.find(hash, is) {
+            return Some(*found);
+        }
         if slots.len() >= most {
             return None;
         }
-        let name = Name { key: Some(key.clone()), hash, ..Name::default() };
-        let number = slots.insert(Tenant::default());
-        entry.insert(number);
-        // The two pools give and take the same numbers in the same order.
-        let named = names.insert(name);
-        debug_assert_eq!(named, number, "a tenant and its name have one number");
+        let key = Some(key.clone());
+        let number = slots.claim();
+        slots[number] = Tenant { key, hash, ..Tenant::default() };
+        index.insert_unique(hash, number, |number| slots[*number].hash);
         Some(number)
     }
 
     pub(super) fn remove(&mut self, number: u32) {
+        let hash = self.slots[number].hash;
         self.slots.remove(number);
-        let name = self.names.remove(number);
-        if let Ok(entry) = self.index.find_entry(name.hash, |other| *other == number) {
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == number) {
             entry.remove();
         }
         if self.index.len() < self.index.capacity() / 8 {
-            let names = &self.names;
-            self.index.shrink_to(self.index.len() * 2, |number| names[*number].hash);
+            let slots = &self.slots;
+            self.index.shrink_to(self.index.len() * 2, |number| slots[*number].hash);
         }
     }
 
     /// The key of one that is there.
     pub(super) fn key(&self, number: u32) -> Option<&K> {
-        self.names.get(number)?.key.as_ref()
-    }
-
-    pub(super) fn held_until(&self, number: u32) -> Duration {
-        self.names[number].held_until
-    }
-
-    pub(super) fn hold(&mut self, number: u32, until: Duration) {
-        self.names[number].held_until = until;
-    }
-}
-
-impl<K: Eq> Name<K> {
-    fn is(&self, hash: u64, key: &K) -> bool {
-        self.hash == hash && self.key.as_ref() == Some(key)
+        self.slots.get(number)?.key.as_ref()
     }
 }

@@ -16,7 +16,7 @@ use tenantkit_core::{Authority, Door, Refusal, TenantContext, TenantKey, Tier};
 use tokio::{sync::watch, task::JoinSet, time};
 
 pub use self::builder::FairWorkersBuilder;
-use super::{FairQueue, Share, Work};
+use super::{FairQueue, Share, TooManyShares, Work};
 use crate::{
     breaker::Breaker,
     limits::ResourceLimits,
@@ -174,6 +174,19 @@ impl<J: Clone + Send + Sync + 'static> FairWorkers<J> {
     /// As [`FairQueue::set_share`].
     pub fn set_share(&self, tier: Tier, share: Share) {
         self.shared.queue.set_share(tier, share);
+    }
+
+    /// As [`FairQueue::set_tenant_share`], of the tenant of a context's [key](TenantContext::key).
+    ///
+    /// # Errors
+    ///
+    /// When as many tenants have one as may be remembered.
+    pub fn set_tenant_share(
+        &self,
+        tenant: &TenantKey<()>,
+        share: Option<Share>,
+    ) -> Result<(), TooManyShares> {
+        self.shared.queue.set_tenant_share(tenant, share)
     }
 
     /// What became of what was submitted.

@@ -38,6 +38,15 @@ struct Shared {
     share: Plan,
 }
 
+impl Rate {
+    /// What so many calls of this cost take. Where the quota never has room for all of them at once, all
+    /// of its room.
+    pub(super) fn cost_of(&self, calls: u32, cost: Cost) -> Cost {
+        let most = self.plan.quota().largest_cost().max(cost.get());
+        Cost::new(cost.get().saturating_mul(calls).min(most)).unwrap_or(cost)
+    }
+}
+
 /// What a rate said, and how the tenant stands after it.
 pub(super) struct Decided {
     pub(super) taken: Result<Option<Charge>, Denial>,

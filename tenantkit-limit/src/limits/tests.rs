@@ -7,10 +7,10 @@ use std::{
 
 use tenantkit_core::{Reason, TenantContext, Tier, test_util::TestAuthority};
 
-use super::{CannotReplace, Denied, InvalidLimits, Limits, LimitsBuilder, ResourceLimits};
+use super::{CannotReplace, Denied, Entered, InvalidLimits, Limits, LimitsBuilder, ResourceLimits};
 use crate::{
     admission::Admission,
-    concurrency::{Limit, Sharing},
+    concurrency::{Cap, Limit, Permit, Sharing},
     policy::{Allowance, LimitPolicy, LimitPolicyBuilder},
     quota::{Cost, Quota},
 };
@@ -46,7 +46,7 @@ impl Wake for Never {
     fn wake(self: Arc<Self>) {}
 }
 
-fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+fn poll<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(&Waker::from(Arc::new(Never))))
 }
 
@@ -242,6 +242,111 @@ fn who_waits_for_the_process_enters_when_there_is_room_and_not_before() {
     drop(held);
     let Poll::Ready(Ok(_entered)) = poll(waits.as_mut()) else { panic!("there is room") };
     assert_eq!(remaining(&door, &globex), Some(1));
+}
+
+/// A process with room for two, of which one is a third tenant's for as long as the test goes on.
+fn nearly_full(limits: LimitsBuilder) -> (ResourceLimits, Permit) {
+    let all = Sharing::DEFAULT.tenant_percent(100).reserve_percent(0);
+    let door = door(limits.concurrency(|it| it.global(Limit::fixed(2)).sharing(all)));
+    let third = "initech".parse().unwrap();
+    let third = door.limits.permits().try_acquire(&third, Cap::of(1)).unwrap();
+    (door, third)
+}
+
+type Call<'a> = std::pin::Pin<Box<dyn Future<Output = Result<Entered, Denied>> + 'a>>;
+
+fn in_line<'a>(door: &'a ResourceLimits, context: &'a TenantContext) -> Call<'a> {
+    let mut call: Call<'a> = Box::pin(door.enter(context, Cost::ONE));
+    if let Poll::Ready(answer) = poll(call.as_mut()) {
+        panic!("it does not wait: {answer:?}");
+    }
+    call
+}
+
+fn refused(door: &ResourceLimits, context: &TenantContext) -> Denied {
+    let Poll::Ready(Err(denied)) = poll(pin!(door.enter(context, Cost::ONE))) else {
+        panic!("it was not refused at once")
+    };
+    denied
+}
+
+#[test]
+fn who_waits_for_the_process_counts_as_under_way() {
+    let tests = TestAuthority::new();
+    let (door, _third) = nearly_full(limits(&tests, FREE.in_flight(2)));
+    let (acme, globex) = (tests.context("acme"), tests.context("globex"));
+    let _held = door.try_enter(&globex, Cost::ONE).unwrap();
+    let line = [in_line(&door, &acme), in_line(&door, &acme)];
+    assert_eq!(reason(&refused(&door, &acme)), Reason::ConcurrencyExceeded);
+    drop(in_line(&door, &globex));
+    drop(line);
+    drop(in_line(&door, &acme));
+}
+
+#[test]
+fn no_more_of_a_tenant_wait_for_the_process_than_its_rate_has_room_for() {
+    let tests = TestAuthority::new();
+    let (door, _third) = nearly_full(limits(&tests, FREE.rate(TWO)));
+    let (acme, globex) = (tests.context("acme"), tests.context("globex"));
+    let held = door.try_enter(&globex, Cost::ONE).unwrap();
+    let line = [in_line(&door, &acme), in_line(&door, &acme)];
+    drop(held);
+    for mut call in line {
+        let Poll::Ready(entered) = poll(call.as_mut()) else { panic!("it is its turn") };
+        drop(entered.unwrap());
+    }
+    let held = door.try_enter(&globex, Cost::ONE).unwrap();
+    // Nothing is left, and it is half a second too early for the next.
+    tests.clock().advance(Duration::from_millis(1_500));
+    let first = in_line(&door, &acme);
+    let denied = refused(&door, &acme);
+    assert_eq!(reason(&denied), Reason::RateExceeded);
+    assert_eq!(denied.refusal().wait(), Some(Duration::from_millis(500)));
+    drop((first, held));
+    assert_eq!(remaining(&door, &acme), Some(1), "who waits has taken nothing");
+}
+
+#[test]
+fn who_is_ahead_in_the_line_is_known_before_one_stands_there() {
+    let tests = TestAuthority::new();
+    let (door, _third) = nearly_full(limits(&tests, FREE));
+    let (acme, globex) = (tests.context("acme"), tests.context("globex"));
+    let held = door.try_enter(&globex, Cost::ONE).unwrap();
+    let ahead = |tenant: &str| {
+        let line = door.limits.permits().line(&tenant.parse().unwrap(), door.resource);
+        (line.own, line.ahead)
+    };
+    assert_eq!(ahead("acme"), (0, 0));
+    let globexs: Vec<_> = (0..5).map(|_| in_line(&door, &globex)).collect();
+    assert_eq!((ahead("acme"), ahead("globex")), ((0, 1), (5, 5)));
+    let acmes: Vec<_> = (0..2).map(|_| in_line(&door, &acme)).collect();
+    // Of globex three have their turn before the third of acme; a newcomer has one of each ahead.
+    assert_eq!((ahead("acme"), ahead("globex"), ahead("hooli")), ((2, 5), (5, 7), (0, 2)));
+    drop((globexs, acmes, held));
+    assert_eq!(ahead("globex"), (0, 0));
+}
+
+#[test]
+fn a_tenant_that_fills_the_line_has_itself_shed_and_no_other() {
+    let tests = TestAuthority::new();
+    let (tiers, clock) = (tests.authority().tiers(), tests.clock());
+    let admission = Admission::builder(tiers).clock(clock.clone()).build().unwrap();
+    let (door, _third) = nearly_full(limits(&tests, FREE).admission(admission.clone()));
+    let (acme, globex) = (tests.context("acme"), tests.context("globex"));
+    let mut held = door.try_enter(&acme, Cost::ONE).unwrap();
+    let mut line: Vec<Call<'_>> = (0..60).map(|_| in_line(&door, &acme)).collect();
+    // The process takes 2 ms for each.
+    for mut call in line.drain(..10) {
+        clock.advance(Duration::from_millis(2));
+        drop(held);
+        let Poll::Ready(Ok(entered)) = poll(call.as_mut()) else { panic!("it is its turn") };
+        held = entered;
+    }
+    assert_eq!(admission.tiers_shed(), tiers.iter().len(), "the line is far too long");
+    assert_eq!(reason(&refused(&door, &acme)), Reason::LoadShed);
+    let mut other = in_line(&door, &globex);
+    drop(held);
+    assert!(poll(other.as_mut()).is_ready(), "who has nothing is next");
 }
 
 #[test]

@@ -58,6 +58,27 @@ fn a_queue_that_stops_is_noticed_however_fast_it_was() {
 }
 
 #[test]
+fn who_has_few_ahead_is_admitted_where_the_last_in_the_queue_would_not_be() {
+    let (admission, clock) = admission();
+    let mut line: Vec<_> = (0..400).map(|_| admission.admit(tier("platinum")).unwrap()).collect();
+    for admitted in &mut line[..256] {
+        clock.advance(millis(1));
+        admitted.begin();
+    }
+    // 144 of 1 ms each, and an eighth or so for what the mean may be wrong by.
+    assert_eq!(admitted(&admission).len(), 0);
+    let bronze = tier("bronze");
+    assert_eq!(admission.admit_behind(bronze, 12).unwrap_err().reason(), Reason::LoadShed);
+    drop(admission.admit_behind(bronze, 5).unwrap());
+    drop(admission.admit_behind(tier("platinum"), 30).unwrap());
+
+    // Nothing begins: that is waited for by all but who begins at once.
+    clock.advance(millis(50));
+    assert_eq!(admission.admit_behind(bronze, 1).unwrap_err().reason(), Reason::LoadShed);
+    drop(admission.admit_behind(bronze, 0).unwrap());
+}
+
+#[test]
 fn how_fast_a_queue_drains_is_not_learned_from_times_without_one() {
     let (admission, clock) = admission();
     for _ in 0..1000 {

@@ -2,8 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tenantkit_core::Refusal;
-use tenantkit_core::RefusalCode;
+use tenantkit_core::{Refusal, RefusalCode};
 use tenantkit_limit::fair::{LeaseLost, Refused, Share};
 
 use super::*;
@@ -212,9 +211,49 @@ fn more_than_may_wait_is_refused_with_the_item() {
     next(&queue).unwrap();
     let refused = queue.push(&3, bronze(), Work::new(30)).unwrap_err();
     assert_eq!(refused.refused(), Refused::TooManyTenants);
+    assert_eq!(format!("{refused:?}"), "PushError { refused: TooManyTenants, .. }");
     queue.close();
     let refused = queue.push(&2, bronze(), Work::new(21)).unwrap_err();
     assert_eq!(refused.refused(), Refused::Closed);
+}
+
+#[test]
+fn what_comes_back_is_kept_also_where_no_more_may_wait() {
+    let (queue, clock) = queue(|it| it.share(bronze(), weight(1).max_waiting(2)).max_waiting(2));
+    (0..2).for_each(|item| push(&queue, 1, item, 1));
+    let (dropped, delayed) = (pop(&queue), pop(&queue));
+    (2..4).for_each(|item| push(&queue, 1, item, 1));
+    drop(dropped);
+    delayed.retry_after(SECOND).unwrap();
+    assert_eq!(queue.waiting(), 4);
+    assert!(queue.push(&1, bronze(), Work::new(4)).is_err());
+    clock.advance(SECOND);
+    let mut all: Vec<u32> = std::iter::from_fn(|| next(&queue)).map(|(_, item)| item).collect();
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3]);
+}
+
+#[test]
+fn nothing_is_due_for_what_was_taken_out_while_it_was_delayed() {
+    let (queue, _) = queue(|it| it);
+    for item in 0..3 {
+        push(&queue, 1, item, 1);
+    }
+    (5..8).for_each(|seconds| pop(&queue).retry_after(seconds * SECOND).unwrap());
+    queue.hold(&1, SECOND);
+    assert_eq!(queue.take(|_, item| *item != 1).len(), 2);
+    assert_eq!(queue.tick(), Some(SECOND), "who is held back still is");
+    queue.take(|_, _| true);
+    push(&queue, 2, 3, 1);
+    assert_eq!(next(&queue), Some((2, 3)));
+    let used = allocation_counter::measure(|| {
+        for item in 0..1_000 {
+            push(&queue, 2, item, 1);
+            pop(&queue).retry_after(Duration::MAX).unwrap();
+            assert_eq!(queue.take(|_, _| true).len(), 1);
+        }
+    });
+    assert!(used.bytes_current < 1_000, "{} are left", used.bytes_current);
 }
 
 #[test]
@@ -238,6 +277,44 @@ fn what_is_taken_out_is_gone_and_the_rest_of_its_key_goes_on() {
 }
 
 #[test]
+fn who_chooses_and_panics_has_taken_nothing() {
+    let (queue, _) = queue(|it| it);
+    (0..3).for_each(|item| push(&queue, 1, item, 1));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        queue.take(|_, item| if *item == 2 { panic!("at the third") } else { true })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(queue.take(|_, _| true).len(), 3);
+}
+
+#[test]
+fn what_is_due_is_found_behind_whatever_else_is() {
+    let (queue, clock) = queue(|it| it);
+    for tenant in 1..=10 {
+        push(&queue, tenant, tenant, 1);
+        queue.hold(&tenant, SECOND);
+        queue.hold(&tenant, 9 * SECOND);
+    }
+    push(&queue, 11, 11, 1);
+    pop(&queue).retry_after(2 * SECOND).unwrap();
+    clock.advance(2 * SECOND);
+    assert_eq!(next(&queue), Some((11, 11)));
+}
+
+#[test]
+fn what_is_given_is_in_flight_no_more_and_lets_the_next_of_its_key_go() {
+    let (queue, clock) = queue(|it| it.share(bronze(), weight(1).max_in_flight(1)));
+    for item in 0..3 {
+        queue.push(&1, bronze(), Work::new(item).in_order_of("key")).unwrap();
+    }
+    let given: Vec<_> = std::iter::from_fn(|| queue.try_give()).collect();
+    assert_eq!(given, [(1, 0), (1, 1), (1, 2)]);
+    assert_eq!((queue.waiting(), queue.in_flight()), (0, 0));
+    clock.advance(10 * SECOND);
+    assert!(queue.try_give().is_none());
+}
+
+#[test]
 fn the_longest_wait_is_told_by_tier() {
     let (queue, clock) = queue(|it| it);
     push(&queue, 1, 10, 1);
@@ -250,4 +327,26 @@ fn the_longest_wait_is_told_by_tier() {
     let lease = pop(&queue);
     assert_eq!(lease.waited(), 4 * SECOND);
     assert_eq!(queue.longest_wait(bronze()), None);
+    // A delay that was asked for is no wait, but what comes back has waited since it was pushed.
+    lease.retry_after(5 * SECOND).unwrap();
+    clock.advance(4 * SECOND);
+    assert_eq!(queue.longest_wait(bronze()), None);
+    clock.advance(3 * SECOND);
+    queue.tick();
+    assert_eq!(queue.longest_wait(bronze()).map(|it| it.as_secs()), Some(2));
+    let (one, other) = (pop(&queue), pop(&queue));
+    let mut waited = [one.waited(), other.waited()];
+    waited.sort_unstable();
+    assert_eq!(waited, [2 * SECOND, 8 * SECOND]);
+    drop((one, other));
+    assert_eq!(queue.longest_wait(gold()).map(|it| it.as_secs()), Some(8));
+}
+
+#[test]
+fn what_an_error_or_a_queue_prints_names_no_tenant_and_no_item() {
+    let (queue, _) = queue(|it| it);
+    push(&queue, 777, 888, 1);
+    let handle = queue.tenant(&777, bronze()).unwrap();
+    let printed = format!("{queue:?} {handle:?} {:?} {:?}", queue.pop(), pop(&queue));
+    assert!(!printed.contains("777") && !printed.contains("888"), "{printed}");
 }

@@ -4,6 +4,7 @@
 
 mod bound;
 mod leases;
+mod tenants;
 mod waiting;
 mod weights;
 #[cfg(feature = "tokio")]

@@ -1,8 +1,12 @@
 //! Workers run what is submitted, each item in its tenant's scope and limits.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
 };
 
 use tenantkit_core::{Authority, TenantContext, TenantStatus, test_util::TestAuthority};
@@ -140,6 +144,12 @@ async fn a_tenants_budget_of_retries_bounds_them() {
     }
     let tally = workers.tally();
     assert_eq!((tally.retried, tally.dead), (2, 48));
+    // Another tenant has its own.
+    workers.submit(&tests.context("globex"), Work::new(0)).unwrap();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!((workers.tally().retried, workers.tally().dead), (3, 48));
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +209,158 @@ async fn an_open_circuit_holds_its_tenant_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suspended_tenant_is_parked_and_an_expired_context_is_dead() {
+async fn a_tenant_has_no_more_in_flight_than_its_limit_and_others_go_past_it() {
+    let tests = TestAuthority::new();
+    let limits = resource(tests.authority(), Allowance::unlimited().in_flight(1));
+    let (running, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let saw = Arc::clone(&most);
+    let workers = FairWorkers::builder(tests.authority())
+        .workers(4)
+        .limits(limits)
+        .start(move |context: TenantContext, _: u32| {
+            let (running, saw) = (Arc::clone(&running), Arc::clone(&saw));
+            async move {
+                if context.tenant().as_str() == "acme" {
+                    saw.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    tokio::time::sleep(SECOND).await;
+                    running.fetch_sub(1, Ordering::SeqCst);
+                }
+                Verdict::Done
+            }
+        })
+        .unwrap();
+    for item in 0..5 {
+        workers.submit(&tests.context("acme"), Work::new(item)).unwrap();
+    }
+    workers.submit(&tests.context("globex"), Work::new(0)).unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!((workers.tally().done, workers.tally().dead), (1, 0));
+    settle(&tests, &workers).await;
+    assert_eq!((workers.tally().done, most.load(Ordering::SeqCst)), (6, 1));
+    assert!(workers.tally().held >= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenants_share_can_be_its_own() {
+    let tests = TestAuthority::new();
+    let workers: Workers = FairWorkers::builder(tests.authority())
+        .workers(1)
+        .start(|_, _| async { Verdict::Done })
+        .unwrap();
+    let acme = tests.context("acme").key(()).unwrap();
+    workers.set_tenant_share(&acme, Some(weight(1).max_in_flight(0))).unwrap();
+    workers.submit(&tests.context("acme"), Work::new(0)).unwrap();
+    workers.submit(&tests.context("globex"), Work::new(0)).unwrap();
+    tokio::time::sleep(SECOND).await;
+    assert_eq!((workers.tally().done, workers.waiting()), (1, 1));
+    workers.set_tenant_share(&acme, None).unwrap();
+    settle(&tests, &workers).await;
+    assert_eq!(workers.tally().done, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_whose_dead_letter_could_not_be_kept_is_not_lost() {
+    let tests = TestAuthority::new();
+    let (kept, has_room) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (keeps, room) = (Arc::clone(&kept), Arc::clone(&has_room));
+    let workers: Workers = FairWorkers::builder(tests.authority())
+        .workers(1)
+        .dead_letters(move |_, _| {
+            assert_eq!(room.load(Ordering::SeqCst), 1, "there is no room");
+            keeps.fetch_add(1, Ordering::SeqCst);
+        })
+        .start(|_, _| async { Verdict::Dead })
+        .unwrap();
+    workers.submit(&tests.context("acme"), Work::new(0)).unwrap();
+    for _ in 0..500 {
+        tests.clock().advance(Duration::from_millis(1));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!((workers.waiting(), workers.tally().dead), (1, 0));
+    // Not again and again without a pause either.
+    assert!((4..=6).contains(&workers.tally().panicked), "{:?}", workers.tally());
+    has_room.store(1, Ordering::SeqCst);
+    settle(&tests, &workers).await;
+    assert_eq!((workers.tally().dead, kept.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_panics_when_it_is_dropped_ends_no_worker() {
+    struct Bomb(bool);
+
+    impl Future for Bomb {
+        type Output = Verdict;
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Verdict> {
+            Poll::Ready(Verdict::Done)
+        }
+    }
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(!self.0, "it is dropped");
+        }
+    }
+
+    let tests = TestAuthority::new();
+    let workers = patient(&tests, FairWorkers::builder(tests.authority()).workers(1))
+        .start(|_, item| Bomb(item == 0))
+        .unwrap();
+    for item in 0..5 {
+        workers.submit(&tests.context("acme"), Work::new(item)).unwrap();
+    }
+    settle(&tests, &workers).await;
+    let tally = workers.tally();
+    assert_eq!((tally.done, tally.panicked, tally.dead), (4, 3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lost_its_lease_is_cancelled_and_not_counted() {
+    let tests = TestAuthority::new();
+    let (begun, ended) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (begins, ends) = (Arc::clone(&begun), Arc::clone(&ended));
+    let workers: Workers = FairWorkers::builder(tests.authority())
+        .workers(2)
+        .start(move |_, _| {
+            begins.fetch_add(1, Ordering::SeqCst);
+            let ends = Arc::clone(&ends);
+            async move {
+                tokio::time::sleep(40 * SECOND).await;
+                ends.fetch_add(1, Ordering::SeqCst);
+                Verdict::Done
+            }
+        })
+        .unwrap();
+    workers.submit(&tests.context("acme"), Work::new(0)).unwrap();
+    tokio::time::sleep(SECOND).await;
+    // The process stood still, or the clock of the machine was put forward.
+    tests.clock().advance(61 * SECOND);
+    workers.submit(&tests.context("globex"), Work::new(0)).unwrap();
+    tokio::time::sleep(300 * SECOND).await;
+    assert_eq!((workers.waiting(), workers.in_flight(), workers.tally().done), (0, 0, 2));
+    assert_eq!((begun.load(Ordering::SeqCst), ended.load(Ordering::SeqCst)), (3, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waited_until_its_context_had_expired_is_dead() {
+    let tests = TestAuthority::new();
+    let dead = Arc::new(AtomicU32::new(0));
+    let buried = Arc::clone(&dead);
+    let workers: Workers = FairWorkers::builder(tests.authority())
+        .workers(1)
+        .dead_letters(move |_, item| _ = buried.fetch_add(item, Ordering::SeqCst))
+        .start(|_, _| async { Verdict::Done })
+        .unwrap();
+    workers.submit(&tests.context("acme"), Work::new(7)).unwrap();
+    tests.clock().advance(301 * SECOND);
+    workers.submit(&tests.context("acme"), Work::new(1)).unwrap();
+    settle(&tests, &workers).await;
+    assert_eq!((workers.tally().done, workers.tally().dead), (1, 1));
+    assert_eq!(dead.load(Ordering::SeqCst), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_tenant_is_parked() {
     let tests = TestAuthority::new();
     let workers = FairWorkers::builder(tests.authority())
         .workers(1)

@@ -48,9 +48,9 @@ fn it_shows_tiers_the_heavy_and_the_refused_to_who_may_see_many_tenants() {
 #[test]
 fn only_so_many_refusals_are_kept() {
     let world = World::new();
-    for reason in [Reason::NoIdentity, Reason::Expired, Reason::RateExceeded, Reason::Overloaded] {
+    for reason in [Reason::NoIdentity, Reason::Expired, Reason::RateExceeded, Reason::LoadShed] {
         world.refusals.record(&Refusal::new(reason, Door::Request), Some(&world.acme()));
     }
     let reasons: Vec<_> = world.refusals.newest_first().iter().map(|it| it.reason).collect();
-    assert_eq!(reasons, ["overloaded", "rate-exceeded", "expired"]);
+    assert_eq!(reasons, ["load-shed", "rate-exceeded", "expired"]);
 }

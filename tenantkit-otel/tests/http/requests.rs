@@ -95,7 +95,7 @@ fn what_fails_is_told_by_status_trailers_or_a_broken_body() {
 #[test]
 fn a_refusal_is_counted_once_inside_and_outside() {
     let world = World::new();
-    let refusal = Refusal::new(Reason::Overloaded, Door::Permit);
+    let refusal = Refusal::new(Reason::LoadShed, Door::Permit);
     let inner = world.call(Some(world.acme()), refused(refusal));
     // The same answer comes by the outer layer, which knows no tenant.
     let (head, _) = inner.into_parts();

@@ -127,7 +127,7 @@ fn going_wrong() -> Router<TenantPool> {
         for statement in [
             "CREATE TEMPORARY TABLE documents AS SELECT * FROM documents",
             "SET SESSION search_path = pg_temp",
-            "SET SESSION statement_timeout = 1",
+            "SET SESSION row_security = off",
             "SELECT pg_advisory_lock(1)",
         ] {
             sqlx::query(AssertSqlSafe(statement)).execute(&mut tx).await?;

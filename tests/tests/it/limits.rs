@@ -114,15 +114,15 @@ async fn an_export_tells_what_the_tenant_has_and_nothing_of_others() {
     let acmedocs = Limited::by(&only("exports", FREE)).await;
     let draft = r#"{"title":"Merger plan","body":"buy them all"}"#;
     acmedocs.call("acme", Method::POST, DOCUMENTS, Some(draft)).await;
-    let export = acmedocs.export("acme", 8).await;
+    let export = acmedocs.export("acme", 32).await;
     assert_eq!(export.status, 200, "{export}");
     assert_eq!((export.member("rows"), export.member("words")), ("1".into(), "5".into()));
     assert_eq!(export.member("digest").len(), 64);
-    // No body is eight rounds.
+    // No body is 32 rounds.
     let bare = acmedocs.call("acme", Method::POST, EXPORTS, None).await;
     assert_eq!(bare.body, export.body);
     assert_eq!(acmedocs.export("globex", 1).await.member("rows"), "0");
-    for wrong in ["0", "801", "-1", "null"] {
+    for wrong in ["0", "3201", "-1", "null"] {
         let order = format!(r#"{{"rounds":{wrong}}}"#);
         let answer = acmedocs.call("globex", Method::POST, EXPORTS, Some(&order)).await;
         assert_eq!(answer.status, 422, "{wrong}: {answer}");

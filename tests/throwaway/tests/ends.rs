@@ -23,8 +23,12 @@ struct Holder {
 
 impl Holder {
     async fn start() -> Self {
-        let mut process =
-            Command::new(env!("CARGO_BIN_EXE_throwaway")).stdout(Stdio::piped()).spawn().unwrap();
+        // What a shell starts in the background has Ctrl-C ignored, and so has what that starts.
+        let mut process = Command::new("env")
+            .args(["--default-signal=INT", env!("CARGO_BIN_EXE_throwaway")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut url = String::new();
         let stdout = process.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut url).unwrap();

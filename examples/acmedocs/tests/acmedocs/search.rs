@@ -214,7 +214,7 @@ async fn a_record_that_is_no_change_is_a_dead_letter_and_holds_nothing_up() {
     let payloads: [Option<&[u8]>; 4] = [None, Some(b"\xff"), Some(b"{}"), Some(change.as_bytes())];
     for payload in payloads {
         let record = Outgoing::to(&kafka(&world).topic).key("it");
-        let record = payload.into_iter().fold(record, |record, payload| record.payload(payload));
+        let record = payload.into_iter().fold(record, Outgoing::payload);
         producer.send(&tenant, record).await.unwrap();
     }
     create(&world, "Behind it").await;

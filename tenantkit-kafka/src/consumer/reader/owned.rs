@@ -52,7 +52,12 @@ pub(super) fn find<'o>(
     partitions: &'o mut [Owned],
     message: &BorrowedMessage<'_>,
 ) -> Option<&'o mut Owned> {
-    partitions.iter_mut().find(|owned| {
+    position(partitions, message).map(|at| &mut partitions[at])
+}
+
+/// Which of them it is.
+pub(super) fn position(partitions: &[Owned], message: &BorrowedMessage<'_>) -> Option<usize> {
+    partitions.iter().position(|owned| {
         let place = &owned.partition.place;
         place.partition == message.partition() && *place.topic == *message.topic()
     })

@@ -39,13 +39,23 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         self.next_due().is_some_and(|due| due < time)
     }
 
+    /// Whether there is a lease or a delay that has ended.
+    pub(super) fn is_due(&self) -> bool {
+        self.next_end().is_some_and(|due| due <= self.now)
+    }
+
     /// When there is something to do next.
-    pub(super) fn next_due(&self) -> Option<Duration> {
-        let lease = self.leased.front().map(|it| Duration::from_nanos(self.items[it].due));
-        let timer = self.timers.0.peek().map(|Reverse((due, _))| *due);
+    fn next_due(&self) -> Option<Duration> {
         let is_calm = self.waiting == 0 && self.in_flight == 0 && self.idle.len() > 0;
         let calm = is_calm.then(|| self.calm_since.saturating_add(self.terms.forgive_after));
-        [lease, timer, calm].into_iter().flatten().min()
+        [self.next_end(), calm].into_iter().flatten().min()
+    }
+
+    /// When the next lease or delay ends.
+    fn next_end(&self) -> Option<Duration> {
+        let lease = self.leased.front().map(|it| Duration::from_nanos(self.items[it].due));
+        let timer = self.timers.0.peek().map(|Reverse((due, _))| *due);
+        [lease, timer].into_iter().flatten().min()
     }
 
     /// Ends leases and delays whose time has come.
@@ -92,16 +102,26 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         self.timers.0.push(Reverse((due, Timer::Item(number))));
     }
 
+    /// Strikes off the timers of items that were taken out: nobody is woken for them, and a long delay of what is gone
+    /// costs no memory.
+    pub(super) fn forget_delays(&mut self) {
+        let Self { timers, items, .. } = self;
+        timers.0.retain(|Reverse((due, timer))| match timer {
+            Timer::Item(number) => items.get(*number).is_some_and(|item| item.is_delayed(*due)),
+            Timer::Tenant(_) => true,
+        });
+    }
+
     /// Hands out nothing of a tenant for a while. Said again, the later end holds.
     pub(crate) fn hold(&mut self, key: &K, delay: Duration, now: Duration) {
         self.pass(now);
         let Some(number) = self.tenants.find(key) else { return };
         let until = self.now.saturating_add(delay);
-        if until <= self.tenants.held_until(number) {
+        let slot = &mut self.tenants.slots[number];
+        if until <= slot.held_until {
             return;
         }
-        self.tenants.hold(number, until);
-        let slot = &mut self.tenants.slots[number];
+        slot.held_until = until;
         if !slot.is_held {
             slot.is_held = true;
             slot.pins += 1;
@@ -111,8 +131,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     fn end_delay(&mut self, number: u32, due: Duration) {
-        let is_it = |item: &Item<T>| item.state == ItemState::Delayed && item.due == nanos(due);
-        if !self.items.get(number).is_some_and(is_it) {
+        if !self.items.get(number).is_some_and(|item| item.is_delayed(due)) {
             return;
         }
         let item = &mut self.items[number];
@@ -125,7 +144,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     fn end_hold(&mut self, number: u32) {
-        let until = self.tenants.held_until(number);
+        let until = self.tenants.slots[number].held_until;
         if until > self.now {
             self.timers.0.push(Reverse((until, Timer::Tenant(number))));
             return;

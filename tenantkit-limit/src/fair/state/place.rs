@@ -3,7 +3,11 @@
 use std::hash::Hash;
 
 use super::State;
-use crate::fair::tenants::{Stand, Tenant};
+use crate::fair::{
+    Weight,
+    tag::Rate,
+    tenants::{Stand, Tenant},
+};
 
 impl<K: Hash + Eq + Clone, T> State<K, T> {
     /// Lists a tenant where it belongs by now. One that comes (or comes back, after it had nothing, or as
@@ -33,13 +37,14 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         }
     }
 
-    /// What a tenant was charged is not what it has cost.
-    pub(super) fn correct(&mut self, number: u32, charged: u32, actual: u32) {
+    /// What a tenant was charged, at the weight that it had, is not what it has cost. At that weight it is corrected:
+    /// at a lesser one, more would be given back than was taken.
+    pub(super) fn correct(&mut self, number: u32, weight: Weight, charged: u32, actual: u32) {
         if charged == actual {
             return;
         }
         let slot = &self.tenants.slots[number];
-        let difference = self.shares.rate(slot.terms).charge(charged.abs_diff(actual));
+        let difference = Rate::of(weight).charge(charged.abs_diff(actual));
         let tag = if actual > charged {
             slot.tag.later(difference)
         } else {

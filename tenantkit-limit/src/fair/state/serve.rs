@@ -1,6 +1,6 @@
 //! Handing out what is next.
 
-use std::{hash::Hash, hint::black_box, time::Duration};
+use std::{hash::Hash, time::Duration};
 
 use super::{CHORES, LeaseId, Popped, State, nanos};
 use crate::fair::{items::ItemState, wheel::Front};
@@ -18,10 +18,12 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let item = self.items[number].value.clone()?;
         let (cost, since) = self.serve(&front, number);
 
+        let weight = self.shares.of(self.tenants.slots[tenant].terms).weight;
         self.leases += 1;
         let leased = &mut self.items[number];
         leased.state = ItemState::Leased;
         leased.lease = self.leases;
+        leased.weight = weight;
         leased.due = nanos(self.now.saturating_add(self.terms.lease));
         leased.attempts = leased.attempts.saturating_add(1);
         let attempt = leased.attempts;
@@ -44,34 +46,48 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let tenant = front.tenant;
         let key = self.tenants.key(tenant)?.clone();
         self.serve(&front, number);
-        let item = self.items.remove(number);
+        let given = &mut self.items[number];
+        let (item, key_of_it) = (given.value.take(), given.key);
+        self.items.remove(number);
         self.stay(tenant);
-        self.next_of_key(tenant, item.key);
+        self.next_of_key(tenant, key_of_it);
         self.forget_some(CHORES);
         self.calm();
-        Some((key, item.value?))
+        Some((key, item?))
     }
 
     /// The next tenant and its next item, which are there: who is in the wheel has something ready.
     fn front(&mut self, now: Duration) -> Option<(Front, u32)> {
         self.pass(now);
         self.meet(CHORES);
-        let front = self.wheel.front()?;
+        let front = loop {
+            match self.wheel.front() {
+                Some(front) => break front,
+                // There may be something yet among what is due.
+                None if self.is_due() => self.meet(CHORES),
+                None => return None,
+            }
+        };
         Some((front, self.tenants.slots[front.tenant].ready.front()?))
     }
 
-    /// Reads what the next two pops will need, so that the cache waits for all of it at once and not for each
-    /// thing when its turn comes: of the second its place, of the first, whose place was read the last time, its
-    /// name and item.
+    /// Tells the cache what later pops will need, so that none of them waits for it: of the tenant in four pops its
+    /// place and its key, and of the one in two, which is there by now, its next item, and its last, to which a push may
+    /// link another.
+    #[inline]
     fn look_ahead(&self, front: &Front) {
-        let [first, second] = front.after;
-        if let Some(second) = second {
-            black_box(self.tenants.slots[second].ready.front());
+        let [near, far] = front.after;
+        if let Some(far) = far {
+            self.tenants.slots.expect(far, |slot| slot);
+            self.tenants.slots.expect(far, |slot| &slot.key);
         }
-        if let Some(first) = first {
-            black_box(self.tenants.key(first).is_some());
-            let item = self.tenants.slots[first].ready.front();
-            black_box(item.map(|item| self.items[item].cost));
+        if let Some(near) = near {
+            let ready = self.tenants.slots[near].ready;
+            ready
+                .front()
+                .into_iter()
+                .chain(ready.back())
+                .for_each(|it| self.items.expect(it, |it| it));
         }
     }
 

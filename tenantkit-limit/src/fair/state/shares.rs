@@ -62,6 +62,10 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         slot.class = class;
         let own = if self.shares.own.is_empty() { None } else { self.shares.own.get(key) };
         slot.terms = own.copied().unwrap_or_else(|| u32::from(class));
+        if !is_new {
+            // It may have another cap.
+            self.place(number);
+        }
         Ok(number)
     }
 

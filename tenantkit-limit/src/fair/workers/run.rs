@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -95,7 +95,8 @@ where
     settle(shared, lease, verdict);
 }
 
-/// All that must let an item pass, the dependency's circuit last: its probe is not to be taken for nothing.
+/// All that must let an item pass, the dependency's circuit before the limits: a probe that comes to nothing makes
+/// place for another, but what was charged to a rate is not given back.
 fn enter<J: Clone + Send + Sync + 'static>(
     shared: &Shared<J>,
     lease: &Held<J>,
@@ -123,12 +124,24 @@ where
         Ok(Poll::Ready(verdict)) => Poll::Ready(Some(verdict)),
         Err(_) => Poll::Ready(None),
     });
-    tokio::pin!(caught);
+    let ended = renewing(caught, shared.lease / 2, lease).await;
+    // What it drops is the handler's as well.
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    ended.map(|verdict| verdict.filter(|_| dropped.is_ok()))
+}
+
+/// Waits for an end, unless the lease is lost.
+async fn renewing<J: Clone + Send + Sync + 'static, R>(
+    end: impl Future<Output = R>,
+    every: Duration,
+    lease: &mut Held<J>,
+) -> Result<R, LeaseLost> {
+    let mut end = pin!(end);
     loop {
         tokio::select! {
             biased;
-            verdict = &mut caught => return Ok(verdict),
-            () = time::sleep(shared.lease / 2) => lease.renew()?,
+            end = &mut end => return Ok(end),
+            () = time::sleep(every) => lease.renew()?,
         }
     }
 }

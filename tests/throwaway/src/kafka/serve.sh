@@ -38,7 +38,8 @@ transaction.state.log.replication.factor=1
 transaction.state.log.num.partitions=1
 transaction.state.log.min.isr=1
 END
-    kafka kafka.tools.StorageTool format -t "$cluster" -c config
+    # In one word: one name of 64 begins with a dash.
+    kafka kafka.tools.StorageTool format --cluster-id="$cluster" -c config
     ;;
 serve)
     kafka kafka.Kafka config
