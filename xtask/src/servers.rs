@@ -45,7 +45,9 @@ impl Servers {
             prepared.variables.push((Kafka::VARIABLE, kafka.brokers().into()));
             prepared.kafka = Some(kafka);
         }
-        say("PgBouncer, foreign gRPC and Kafka clients, a browser, k6, an OpenTelemetry Collector and promtool");
+        say(
+            "PgBouncer, foreign gRPC and Kafka clients, a browser, k6, an OpenTelemetry Collector and promtool",
+        );
         need("PgBouncer", tools::apt("pgbouncer", "pgbouncer"))?;
         need("kcat", tools::kcat())?;
         for (variable, tool) in [

@@ -96,8 +96,8 @@ impl World {
             match metric.data() {
                 AggregatedMetrics::F64(MetricData::Histogram(of)) => {
                     of.data_points().for_each(|it| {
-                        put(it.attributes().map(|it| it.value.to_string()).collect(), it.count())
-                    })
+                        put(it.attributes().map(|it| it.value.to_string()).collect(), it.count());
+                    });
                 }
                 AggregatedMetrics::U64(MetricData::Sum(of)) => of.data_points().for_each(|it| {
                     put(it.attributes().map(|it| it.value.to_string()).collect(), it.value());
