@@ -32,6 +32,7 @@ pub mod test_util;
 mod text;
 mod tier;
 mod token;
+mod waited;
 
 pub use audit::{AuditAction, AuditEvent, AuditSink, Commit};
 pub use authority::{
@@ -59,3 +60,4 @@ pub use source::{Asserts, Claim, IdentitySource, Source, SourceSet};
 pub use text::{InvalidText, Text};
 pub use tier::{Tier, TierSet};
 pub use token::{KeySet, KeyTerms, KeyUse, SecretJwk, SigningKey, TxnTokens, VerifyingKey};
+pub use waited::Waited;

@@ -19,6 +19,31 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanExporter},
 };
 
+use crate::{
+    labels,
+    metrics::{MetricsError, TenantMeter},
+};
+
+labels! {
+    /// What is exported.
+    enum Signal: "tenantkit.otel.signal" {
+        /// Spans.
+        Traces = "traces",
+        /// Log records.
+        Logs = "logs",
+    }
+
+    /// How far it came.
+    enum Fate: "tenantkit.otel.fate" {
+        /// It was handed on to be exported: all of them.
+        Made = "made",
+        /// The exporter delivered it.
+        Delivered = "delivered",
+        /// The exporter could not.
+        Failed = "failed",
+    }
+}
+
 /// How much of what was made arrived: of spans, or of log records. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct Delivery(Arc<Counts>);
@@ -73,6 +98,25 @@ impl Delivery {
     #[must_use]
     pub fn of<E>(&self, exporter: E) -> Counted<E> {
         Counted { exporter, delivery: self.clone() }
+    }
+
+    /// Tells how much of the spans and of the log records arrived, as a metric. What of them was made and neither delivered
+    /// nor failed waits, or was dropped for want of room.
+    ///
+    /// # Errors
+    ///
+    /// When the budget has no room for six series, or the instrument is there already.
+    pub fn observe(meter: &TenantMeter, spans: &Self, records: &Self) -> Result<(), MetricsError> {
+        let of = [(spans.clone(), Signal::Traces), (records.clone(), Signal::Logs)];
+        let what = "Spans and log records that were made to be exported, and what became of them.";
+        type By = (Signal, Fate);
+        meter.observe_counter::<By>("tenantkit.otel.records", "{record}", what, move |told| {
+            for (delivery, signal) in &of {
+                told.tell(delivery.made(), (*signal, Fate::Made));
+                told.tell(delivery.delivered(), (*signal, Fate::Delivered));
+                told.tell(delivery.failed(), (*signal, Fate::Failed));
+            }
+        })
     }
 
     pub(crate) fn count_made(&self) {

@@ -56,7 +56,8 @@ use crate::{
 /// Counts each request: how it ended and how long it took, by tier; and where they are given, who is heavy, how long
 /// the requests of some tenants take, and who was refused last. See the [module](self).
 ///
-/// A request lasts until its answer's body has ended or was dropped.
+/// A request lasts until its answer's body has ended or was dropped. How long it waited for its turn is what its answer
+/// says ([`Waited`](tenantkit_core::Waited)), which the limits of `tenantkit-grpc` do.
 #[derive(Debug, Clone)]
 pub struct RequestLayer(Arc<Told>);
 

@@ -22,6 +22,10 @@
 //!
 //! // The objective "99% within 250 ms", for this tenant: all were.
 //! assert_eq!(of_acme.within(Duration::from_millis(250)), 100);
+//!
+//! // The objective "99.9% do not fail": one of 101 did.
+//! latencies.record_failure(&acme);
+//! assert_eq!((of_acme.count(), of_acme.failed()), (100, 1));
 //! ```
 
 mod buckets;
@@ -72,10 +76,17 @@ impl TenantLatencies {
         self.watched.store(Arc::new(watched));
     }
 
-    /// Records one request, if its tenant is watched.
+    /// Records one request that was served, if its tenant is watched.
     pub fn record(&self, tenant: &TenantContext, took: Duration) {
         if let Some(latencies) = self.watched.load().get(tenant.tenant()) {
             latencies.record(took);
+        }
+    }
+
+    /// Counts one request that failed, if its tenant is watched.
+    pub fn record_failure(&self, tenant: &TenantContext) {
+        if let Some(latencies) = self.watched.load().get(tenant.tenant()) {
+            latencies.record_failure();
         }
     }
 

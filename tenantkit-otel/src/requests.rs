@@ -44,6 +44,7 @@ labels! {
 #[derive(Debug, Clone)]
 pub struct RequestMetrics {
     duration: Histogram<(Tier, Outcome)>,
+    waits: Histogram<Tier>,
     refusals: Counter<(RefusalCode, Door)>,
 }
 
@@ -63,6 +64,12 @@ impl RequestMetrics {
                 "s",
                 &Self::BOUNDARIES,
                 "How long requests took, by how they ended.",
+            )?,
+            waits: meter.histogram(
+                "tenantkit.request.queue_wait",
+                "s",
+                &Self::BOUNDARIES,
+                "How long requests waited for their turn, of those that had to.",
             )?,
             refusals: meter.counter(
                 "tenantkit.refusals",
@@ -91,6 +98,11 @@ impl RequestMetrics {
     /// Counts a request that ended.
     pub fn ended(&self, tenant: &TenantContext, outcome: Outcome, took: Duration) {
         self.duration.record(took.as_secs_f64(), (tenant.tier(), outcome));
+    }
+
+    /// Counts how long a request waited for its turn, one that had to.
+    pub fn waited(&self, tenant: &TenantContext, waited: Duration) {
+        self.waits.record(waited.as_secs_f64(), tenant.tier());
     }
 
     /// Counts a refusal, of whom it may be.

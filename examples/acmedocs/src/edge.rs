@@ -4,7 +4,10 @@
 mod cores;
 mod report;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension, Json, Router,
@@ -15,7 +18,7 @@ use axum::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tenantkit::{
-    Authority, Error, Source, TenantClientLayer, TenantContext, TenantLayer,
+    Authority, Error, Source, TenantClientLayer, TenantContext, TenantLayer, Waited,
     grpc::client::TenantClient,
     limit::{
         LimitLayer, Onward,
@@ -263,17 +266,19 @@ async fn export(
     cores: Option<Extension<Cores>>,
     permit: Option<Extension<Onward>>,
     order: Option<Json<Order>>,
-) -> Result<Json<Report>, Error> {
+) -> Result<(Extension<Waited>, Json<Report>), Error> {
     let rounds = order.map_or(report::ROUNDS, |Json(order)| order.rounds);
     let mut rows = documents.export(proto::ExportRequest {}).await?.into_inner();
     let mut draft = report::Draft::new();
     while let Some(document) = rows.message().await? {
         draft.add(&document);
     }
+    let asked = Instant::now();
     let core = match cores {
         Some(Extension(cores)) => Some(cores.one_for(&tenant).await?),
         None => None,
     };
+    let waited = Waited::new(asked.elapsed());
     let caller = Arc::new(());
     let waits = Arc::downgrade(&caller);
     let work = move || {
@@ -288,7 +293,7 @@ async fn export(
     // Until here: a caller who hangs up drops this future, and the work ends as well.
     drop(caller);
     let report = report.ok().flatten().ok_or_else(|| Status::internal("the report panicked"))?;
-    Ok(Json(report))
+    Ok((Extension(waited), Json(report)))
 }
 
 fn headings(found: Vec<proto::Heading>) -> Vec<Heading> {

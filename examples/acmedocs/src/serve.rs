@@ -1,6 +1,6 @@
 //! Starts both services on real sockets, and stops them gracefully.
 
-use std::{io, net::SocketAddr, pin::pin, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::serve::ListenerExt as _;
 use tenantkit::{
@@ -128,6 +128,9 @@ pub async fn start_with(config: &Config, exports: Option<&Exports>) -> Result<St
         Telemetry::of(config, "documents", &of_documents)?,
         Telemetry::of(config, "edge", &of_edge)?,
     );
+    if let Some(exports) = exports {
+        in_edge.observe_exports(exports)?;
+    }
     if let Some(limits) = &limits {
         in_edge.observe_limits(&limits.edge)?;
         in_documents.observe_limits(&limits.documents)?;
@@ -241,6 +244,7 @@ async fn start_documents(
         // A quarter of the connections: the others are for callers.
         let handlers = connections.div_ceil(4) as usize;
         let indexer = Indexer::new(kafka, authority, pool.clone(), handlers)?;
+        let indexer = indexer.counting(Arc::clone(telemetry.top()));
         telemetry.observe_consumer(&indexer.handle())?;
         tasks.spawn(run_indexer(indexer, stopped.clone()));
     }

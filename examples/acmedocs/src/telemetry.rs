@@ -16,6 +16,7 @@ use tenantkit::{
     kafka::ConsumerHandle,
     limit::limits::Limits,
     otel::{
+        Delivery,
         board::{Board, TierBoard},
         http::RequestLayer,
         latencies::TenantLatencies,
@@ -123,6 +124,16 @@ impl Telemetry {
 
     pub(crate) const fn board(&self) -> &Board {
         &self.board
+    }
+
+    pub(crate) const fn top(&self) -> &Arc<TopTenants> {
+        &self.top
+    }
+
+    /// Tells how much of the process's traces and logs arrives.
+    pub(crate) fn observe_exports(&self, exports: &Exports) -> Result<(), TelemetryError> {
+        let [spans, records] = exports.delivered();
+        Ok(Delivery::observe(&self.meter, spans, records)?)
     }
 
     pub(crate) fn observe_limits(&self, limits: &Limits) -> Result<(), TelemetryError> {

@@ -139,6 +139,7 @@ impl Worker {
         let records = leases.iter().map(|(lease, _)| Incoming {
             record: Arc::clone(&lease.record),
             attempt: self.attempts(lease, tenant, |attempts| attempts.made()),
+            waited: lease.waited(),
         });
         let records: Vec<_> = records.collect();
         let context = match proof.context() {

@@ -27,7 +27,7 @@ pub(super) fn page(
     let (count, lasted) = (Page::FIRST, top.lasted.as_secs());
     // A string takes whatever is written to it, here and below.
     let _ = write!(page, "<h2>Heaviest {count} tenants of the last {lasted} s</h2>");
-    for measure in [Measure::Time, Measure::Requests, Measure::Refusals] {
+    for measure in [Measure::Time, Measure::Requests, Measure::Refusals, Measure::QueueWait] {
         of_ranking(&mut page, top.of(measure));
     }
     of_watched(&mut page, watched);
@@ -67,15 +67,15 @@ fn of_ranking(page: &mut String, ranking: &Ranking) {
 
 fn of_watched(page: &mut String, watched: &[Watched]) {
     page.push_str(
-        "<h2>Tenants that are watched</h2><table><tr><th>tenant<th class=n>served\
+        "<h2>Tenants that are watched</h2><table><tr><th>tenant<th class=n>served<th class=n>failed\
          <th class=n>within 250 ms<th class=n>50% within<th class=n>99% within",
     );
     for it in watched {
-        let Watched { tenant, served, within_250_ms, p50_s, p99_s } = it;
+        let Watched { tenant, served, failed, within_250_ms, p50_s, p99_s } = it;
         let (p50, p99) = (seconds(*p50_s), seconds(*p99_s));
         let _ = write!(
             page,
-            "<tr><td>{tenant}<td class=n>{served}<td class=n>{within_250_ms}<td class=n>{p50}<td class=n>{p99}"
+            "<tr><td>{tenant}<td class=n>{served}<td class=n>{failed}<td class=n>{within_250_ms}<td class=n>{p50}<td class=n>{p99}"
         );
     }
     page.push_str("</table>");

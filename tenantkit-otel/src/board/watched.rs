@@ -15,7 +15,8 @@ const OBJECTIVE: Duration = Duration::from_millis(250);
 pub(super) struct Watched {
     pub(super) tenant: TenantId,
     pub(super) served: u64,
-    /// Of those, how many took no longer than the objective, at least.
+    pub(super) failed: u64,
+    /// Of those that were served, how many took no longer than the objective, at least.
     pub(super) within_250_ms: u64,
     pub(super) p50_s: Option<f64>,
     pub(super) p99_s: Option<f64>,
@@ -28,6 +29,7 @@ pub(super) fn rows(latencies: &TenantLatencies) -> Vec<Watched> {
         Some(Watched {
             tenant,
             served: of.count(),
+            failed: of.failed(),
             within_250_ms: of.within(OBJECTIVE),
             p50_s: quantile(0.5),
             p99_s: quantile(0.99),

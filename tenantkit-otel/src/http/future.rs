@@ -10,7 +10,7 @@ use std::{
 use http::Response;
 use http_body::Body;
 use pin_project::pin_project;
-use tenantkit_core::Refusal;
+use tenantkit_core::{Refusal, Waited};
 
 use super::{
     CountedBody,
@@ -57,6 +57,10 @@ where
                 underway.ends(Outcome::Failed);
             }
         })?;
+        if let (Some(underway), Some(waited)) = (&mut underway, answer.extensions().get::<Waited>())
+        {
+            underway.waited(*waited);
+        }
         let refusal = answer.extensions().get::<Refusal>().copied();
         if let Some(refusal) = refusal
             && answer.extensions().get::<Counted>().is_none()

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
-use tenantkit_core::{Clock, Refusal, TenantContext};
+use tenantkit_core::{Clock, Refusal, TenantContext, Waited};
 
 use crate::{
     latencies::TenantLatencies,
@@ -43,6 +43,7 @@ pub(super) struct Underway {
     tenant: TenantContext,
     began: Duration,
     bytes: u64,
+    waited: Waited,
     outcome: Outcome,
 }
 
@@ -50,7 +51,8 @@ impl Underway {
     pub(super) fn new(told: &Arc<Told>, tenant: TenantContext) -> Self {
         let began = told.clock.monotonic();
         // Until it is known better, its caller has hung up.
-        Self { told: Arc::clone(told), tenant, began, bytes: 0, outcome: Outcome::Dropped }
+        let (waited, outcome) = (Waited::default(), Outcome::Dropped);
+        Self { told: Arc::clone(told), tenant, began, bytes: 0, waited, outcome }
     }
 
     pub(super) const fn tenant(&self) -> &TenantContext {
@@ -61,6 +63,10 @@ impl Underway {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    pub(super) const fn waited(&mut self, waited: Waited) {
+        self.waited = waited;
+    }
+
     pub(super) const fn ends(&mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
@@ -69,18 +75,24 @@ impl Underway {
 impl Drop for Underway {
     fn drop(&mut self) {
         let took = self.told.clock.monotonic().saturating_sub(self.began);
+        let waited = self.waited.duration();
         self.told.requests.ended(&self.tenant, self.outcome, took);
+        if !waited.is_zero() {
+            self.told.requests.waited(&self.tenant, waited);
+        }
         if let Some(top) = &self.told.top {
             let used = match self.outcome {
                 Outcome::Refused => Used::refusal(),
                 _ => Used::request(),
             };
-            top.record(&self.tenant, used.took(took).bytes(self.bytes));
+            top.record(&self.tenant, used.took(took).bytes(self.bytes).waited(waited));
         }
-        if let Some(latencies) = &self.told.latencies
-            && self.outcome == Outcome::Served
-        {
-            latencies.record(&self.tenant, took);
+        if let Some(latencies) = &self.told.latencies {
+            match self.outcome {
+                Outcome::Served => latencies.record(&self.tenant, took),
+                Outcome::Failed => latencies.record_failure(&self.tenant),
+                Outcome::Refused | Outcome::Dropped => {}
+            }
         }
     }
 }

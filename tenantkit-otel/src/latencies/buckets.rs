@@ -11,18 +11,19 @@ const PARTS: u64 = 8;
 const POWERS: u64 = 35;
 const BUCKETS: usize = ((POWERS - 2) * PARTS) as usize;
 
-/// How long the requests of one tenant took.
+/// How long the requests of one tenant took, and how many failed: what its service level is read from.
 ///
 /// In microseconds. Up to 16 each has a bucket of its own; above that a bucket is at most an eighth of its value
 /// wide, so a [quantile](Latencies::quantile) is never less than the truth and at most 12.5% more.
 #[derive(Debug)]
 pub struct Latencies {
     counts: [AtomicU64; BUCKETS],
+    failed: AtomicU64,
 }
 
 impl Default for Latencies {
     fn default() -> Self {
-        Self { counts: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self { counts: std::array::from_fn(|_| AtomicU64::new(0)), failed: AtomicU64::new(0) }
     }
 }
 
@@ -32,6 +33,16 @@ impl Latencies {
         if let Some(count) = self.counts.get(bucket(micros)) {
             count.fetch_add(1, Relaxed);
         }
+    }
+
+    pub(super) fn record_failure(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// How many failed, beside those that were recorded.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Relaxed)
     }
 
     /// How many were recorded.

@@ -5,7 +5,20 @@ use std::sync::Arc;
 use opentelemetry_sdk::metrics::MeterProviderBuilder;
 use tenantkit_core::TierSet;
 
-use super::{Foreign, MetricsError, TenantMetrics, ledger::Ledger, view};
+use super::{Foreign, MetricsError, Series, TenantMetrics, ledger::Ledger, view};
+use crate::labels;
+
+labels! {
+    /// What is counted in series.
+    enum SeriesOf: "tenantkit.otel.series.of" {
+        /// Those of the application's own instruments.
+        Own = "own",
+        /// What other libraries' may have.
+        Foreign = "foreign",
+        /// What both together may have.
+        Budget = "budget",
+    }
+}
 
 /// What is declared before any instrument is made; from [`TenantMetrics::declare`].
 #[derive(Debug, Clone)]
@@ -64,12 +77,38 @@ impl MetricsBuilder {
         let provider = view::install(provider, Arc::clone(&ledger), self.foreign, self.undeclared);
         let metrics = TenantMetrics { ledger: Arc::clone(&ledger), provider: provider.build() };
         // Of the ledger and not of the metrics, which hold the provider that holds this.
-        metrics.meter("tenantkit.otel").observe_counter::<()>(
+        let meter = metrics.meter("tenantkit.otel");
+        let of = Arc::clone(&ledger);
+        meter.observe_counter::<()>(
             "tenantkit.otel.labels.other",
             "{label}",
             "Values of labels that were not in their set, and were measured as `_other`.",
-            move |observed| observed.tell(ledger.others(), ()),
+            move |observed| observed.tell(of.others(), ()),
+        )?;
+        let of = Arc::clone(&ledger);
+        meter.observe_counter::<()>(
+            "tenantkit.otel.instruments.dropped",
+            "{instrument}",
+            "Instruments of other libraries that were dropped: nobody declared them, and there were too many.",
+            move |observed| observed.tell(of.dropped(), ()),
+        )?;
+        meter.observe_gauge::<SeriesOf>(
+            "tenantkit.otel.series",
+            "{series}",
+            "How many series there may be, and what the budget is.",
+            move |observed| {
+                let Series { own, foreign, budget } = ledger.series();
+                let each = [(own, SeriesOf::Own), (foreign, SeriesOf::Foreign)];
+                for (series, of) in each.into_iter().chain([(budget, SeriesOf::Budget)]) {
+                    observed.tell(number(series), of);
+                }
+            },
         )?;
         Ok(metrics)
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52")]
+const fn number(count: usize) -> f64 {
+    count as f64
 }

@@ -106,7 +106,8 @@ impl TenantMeter {
         Ok(Histogram(self.lines(series.iter().map(|it| histogram.bind(it)))))
     }
 
-    /// Makes a counter of what something counts by itself: `tell` is called when the metrics are collected.
+    /// Makes a counter of what something counts by itself: `tell` is called when the metrics are collected. All its
+    /// series are there from the start, at 0.
     ///
     /// # Errors
     ///
@@ -122,7 +123,33 @@ impl TenantMeter {
         let (making_of, ledger) = (Making::of(&series, None), Arc::clone(&self.ledger));
         let builder = self.meter.u64_observable_counter(name).with_unit(unit);
         let builder = builder.with_description(description).with_callback(move |to| {
-            tell(&mut Observed::new(to, &series, &ledger));
+            let mut observed = Observed::new(to, &series, &ledger);
+            observed.begin_with(0);
+            tell(&mut observed);
+        });
+        making(making_of, || builder.build());
+        Ok(())
+    }
+
+    /// Makes a counter of the time that something takes, in seconds, which it adds up by itself; otherwise as
+    /// [`observe_counter`](Self::observe_counter).
+    ///
+    /// # Errors
+    ///
+    /// See [`TenantMeter`].
+    pub fn observe_time<A: Labels>(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        tell: impl Fn(&mut Observed<'_, f64, A>) + Send + Sync + 'static,
+    ) -> Result<(), MetricsError> {
+        let series = self.enter::<A>("counter", name, "s", description, None)?;
+        let (making_of, ledger) = (Making::of(&series, None), Arc::clone(&self.ledger));
+        let builder = self.meter.f64_observable_counter(name).with_unit("s");
+        let builder = builder.with_description(description).with_callback(move |to| {
+            let mut observed = Observed::new(to, &series, &ledger);
+            observed.begin_with(0.0);
+            tell(&mut observed);
         });
         making(making_of, || builder.build());
         Ok(())

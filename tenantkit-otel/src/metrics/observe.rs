@@ -28,6 +28,14 @@ impl<'a, T, A: Labels> Observed<'a, T, A> {
         Self { to, series, ledger, labels: PhantomData }
     }
 
+    /// Tells of each series that there is nothing yet. What is told of it after this counts.
+    pub(super) fn begin_with(&mut self, nothing: T)
+    where
+        T: Copy,
+    {
+        self.series.iter().for_each(|attributes| self.to.observe(nothing, attributes));
+    }
+
     /// Tells how it stands. Of two with the same labels, the last counts.
     pub fn tell(&mut self, value: T, labels: A) {
         let place = labels.place(self.ledger.tiers);

@@ -53,7 +53,7 @@ impl Measure {
     }
 }
 
-/// What one request used. Times are counted in whole microseconds.
+/// What one request, or one piece of other work, used. Times are counted in whole microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "it counts nothing until it is recorded"]
 pub struct Used([u64; Measure::ALL.len()]);
@@ -67,6 +67,11 @@ impl Used {
     /// A request that was refused.
     pub const fn refusal() -> Self {
         Self([1, 0, 0, 1, 0])
+    }
+
+    /// Work that is no request of its own: a record, a job.
+    pub const fn work() -> Self {
+        Self([0; Measure::ALL.len()])
     }
 
     /// How long it took.

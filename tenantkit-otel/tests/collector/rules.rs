@@ -3,11 +3,13 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use serde_json::Value;
+use tenantkit_core::TierSet;
 use throwaway::{Folder, tools};
 
 fn slo() -> PathBuf {
@@ -54,4 +56,74 @@ fn prometheus_understands_what_the_dashboard_asks() {
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{panel}");
         assert!(panel["gridPos"]["w"].as_u64().unwrap() <= 24, "{panel}");
     }
+}
+
+/// A page is as Prometheus wants it, names, types and units.
+#[track_caller]
+pub(crate) fn prometheus_understands(page: &str) {
+    let Some(tool) = tools::or_skip(tools::promtool()) else { return };
+    let mut command = Command::new(tool);
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut checking = command.stderr(Stdio::piped()).spawn().unwrap();
+    checking.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let said = checking.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+    assert!(said.status.success(), "{text}");
+}
+
+/// By the series of a real page, of whose requests a third failed and most were slow in every tier, each tier is paged
+/// for, and for nothing else.
+#[track_caller]
+pub(crate) fn prometheus_pages_by(page: &str, tiers: TierSet) {
+    let Some(tool) = tools::or_skip(tools::promtool()) else { return };
+    let is_gauge = |name: &str| page.contains(&format!("# TYPE {name} gauge\n"));
+    let mut test = format!(
+        "rule_files: [{}]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n",
+        slo().join("rules.yaml").display()
+    );
+    for line in page.lines().filter(|line| line.starts_with("tenantkit_")) {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let name = series.split('{').next().unwrap();
+        // What was counted once is counted each minute.
+        let values = if is_gauge(name) { format!("{value}x130") } else { format!("0+{value}x130") };
+        writeln!(test, "      - series: '{series}'\n        values: '{values}'").unwrap();
+    }
+    test.push_str("    alert_rule_test:\n");
+    let paged = |severity: &str, says: &dyn Fn(&str) -> String| {
+        let of = |tier: &str| {
+            format!(
+                "          - exp_labels: {{severity: {severity}, tenant_tier: {tier}}}\n            exp_annotations: {{summary: \"{}\"}}\n",
+                says(tier)
+            )
+        };
+        tiers.iter().map(|tier| of(tier.as_str())).collect::<String>()
+    };
+    let alerts = [
+        (
+            "TierFailsFast",
+            paged("page", &|tier| {
+                format!("{tier}: a month's budget for failures lasts two days at this rate")
+            }),
+        ),
+        (
+            "TierIsSlow",
+            paged("page", &|tier| {
+                format!("{tier}: more than 14 in 100 requests take longer than 250 ms")
+            }),
+        ),
+        ("TierStarves", String::new()),
+        ("TelemetryIsLost", String::new()),
+        ("LabelsFallBack", String::new()),
+    ];
+    for (alert, expected) in alerts {
+        let expected = if expected.is_empty() { " []\n".into() } else { format!("\n{expected}") };
+        write!(
+            test,
+            "      - eval_time: 2h\n        alertname: {alert}\n        exp_alerts:{expected}"
+        )
+        .unwrap();
+    }
+    let folder = Folder::new().unwrap();
+    fs::write(folder.path().join("page_test.yaml"), test).unwrap();
+    promtool(&tool, &["test", "rules", "page_test.yaml"], folder.path());
 }

@@ -9,11 +9,15 @@ use opentelemetry::{
 use tenantkit_core::{
     Door, Reason, Refusal, TenantId, TenantRecord, TierSet, test_util::TestAuthority,
 };
-use tenantkit_otel::requests::{Outcome, RequestMetrics};
+use tenantkit_otel::{
+    Delivery,
+    requests::{Outcome, RequestMetrics},
+};
 use throwaway::{Collector, tools};
 
 use crate::{
     received::{records, series},
+    rules,
     world::{Service, eventually},
 };
 
@@ -49,6 +53,7 @@ async fn every_span_and_log_has_its_tenant_and_no_series_has_one() {
     }
     let meter = service.metrics.meter("acmedocs");
     let requests = RequestMetrics::new(&meter).unwrap();
+    Delivery::observe(&meter, &service.spans, &service.logs).unwrap();
     RequestMetrics::observe_longest_wait(&meter, |told| {
         TierSet::METALS.iter().for_each(|tier| told.tell(0.25, tier));
     })
@@ -91,7 +96,10 @@ async fn every_span_and_log_has_its_tenant_and_no_series_has_one() {
     for forbidden in ["tenant-0", "tenant.id", "tenantkit.transaction.id", "otel.metric.overflow"] {
         assert!(!metrics.contains(forbidden), "a metric has {forbidden}");
     }
-    let many = series(&collector.page().unwrap());
+    let page = collector.page().unwrap();
+    rules::prometheus_understands(&page);
+    rules::prometheus_pages_by(&page, TierSet::METALS);
+    let many = series(&page);
     assert_eq!(many, few, "series do not grow with tenants");
     // The gauge tells four of its five: nothing waits in a tier that is not there.
     assert_eq!(many.len(), service.metrics.series().own - 1);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body as _;
-use tenantkit_core::{Door, Reason, Refusal};
+use tenantkit_core::{Door, Reason, Refusal, Waited};
 use tenantkit_otel::top::Measure;
 use tower_service::Service as _;
 
@@ -40,6 +40,31 @@ fn a_request_lasts_until_its_body_has_ended() {
     assert_eq!((of(Measure::Requests), of(Measure::Bytes), of(Measure::Time)), (1, 8, 40_000));
     let latencies = world.latencies.of(world.acme().tenant()).unwrap();
     assert_eq!(latencies.within(Duration::from_millis(50)), 1);
+}
+
+#[test]
+fn how_long_a_request_waited_for_its_turn_is_told_of_its_tier_and_ranks_its_tenant() {
+    let world = World::new();
+    let waited = |millis| {
+        let mut answer = Response::new(Frames::default());
+        answer.extensions_mut().insert(Waited::new(Duration::from_millis(millis)));
+        answer
+    };
+    drop(world.call(Some(world.acme()), waited(20)));
+    drop(world.call(Some(world.test.context("globex")), waited(30)));
+    drop(world.call(Some(world.acme()), Response::new(Frames::default())));
+    let top = world.top.current();
+    let waits: Vec<_> = top
+        .of(Measure::QueueWait)
+        .tenants
+        .iter()
+        .map(|it| (it.tenant.as_str(), it.amount))
+        .collect();
+    assert_eq!(waits, [("globex", 30_000), ("acme", 20_000)]);
+    let counts = world.counts();
+    let told: u64 =
+        counts.iter().filter(|(name, _)| name.contains("queue_wait")).map(|(_, it)| it).sum();
+    assert_eq!(told, 2, "only those that had to: {counts:?}");
 }
 
 #[test]
@@ -83,6 +108,10 @@ fn what_fails_is_told_by_status_trailers_or_a_broken_body() {
     let mut breaks = world.call(Some(world.acme()), Response::new(Frames::of(&["a"]).breaks()));
     read(breaks.body_mut(), 2);
     assert_eq!(world.counts()[FAILED], 4);
+
+    // The service level of a tenant that is watched is read from the same.
+    let latencies = world.latencies.of(world.acme().tenant()).unwrap();
+    assert_eq!((latencies.count(), latencies.failed()), (0, 4));
 
     // What is the caller's doing is none.
     let mut not_found =

@@ -36,7 +36,7 @@ pub fn observe_pool(meter: &TenantMeter, pool: &TenantPool) -> Result<(), Metric
     })?;
     let of = pool.clone();
     let what = "How long connections were waited for, all together.";
-    meter.observe_gauge::<()>("tenantkit.pool.waited", "s", what, move |told| {
+    meter.observe_time::<()>("tenantkit.pool.waited", what, move |told| {
         told.tell(of.stats().waited.as_secs_f64(), ());
     })
 }

@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use acmedocs::Config;
+use acmedocs::{Config, proto::ListRequest};
 use demo::{Acmedocs, Setup, World, issuer, kafka::Brokers};
 use futures_util::{StreamExt as _, stream};
 use hyper::Method;
 use serde_json::Value;
 use throwaway::{Collector, free_port, tools};
+use tonic::Request;
 
 const TENANTS: usize = 5_000;
 
@@ -38,6 +39,9 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// What a caller says of its trace.
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 type Attributes = BTreeMap<String, String>;
 
@@ -78,6 +82,17 @@ fn series(collector: &Collector) -> BTreeSet<String> {
     let lines = page.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let names = lines.filter_map(|line| line.rsplit_once(' ').map(|(name, _)| name.to_owned()));
     names.filter(|name| !name.starts_with("target_info")).collect()
+}
+
+/// How many series a service says that it may have.
+fn may_have(collector: &Collector, service: &str) -> usize {
+    let page = collector.page().unwrap();
+    let mut own = page.lines().filter(|line| {
+        line.starts_with("tenantkit_otel_series{")
+            && line.contains(&format!("job=\"{service}\""))
+            && line.contains("tenantkit_otel_series_of=\"own\"")
+    });
+    own.next().unwrap().rsplit_once(' ').unwrap().1.parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,6 +156,12 @@ async fn every_span_of_a_run_has_its_tenant_and_no_series_has_one() {
     for forbidden in ["tenant-0", "tenant.id", "tenantkit.transaction.id", "otel.metric.overflow"] {
         assert!(!metrics.contains(forbidden), "a metric has {forbidden}");
     }
+    // What each service may have is what it has, but for one: nothing waits in a tier that is none.
+    for (service, untold) in [("edge", 0), ("documents", 1)] {
+        let of = |it: &&String| it.contains(&format!("job=\"{service}\""));
+        let has = many.iter().filter(of).count();
+        assert_eq!(has + untold, may_have(&collector, service), "{service}: {many:?}");
+    }
     let grown: Vec<_> = many.difference(&few).collect();
     assert!(grown.is_empty(), "series grow with tenants: {grown:?}");
     assert!(many.iter().any(|it| it.starts_with("tenantkit_pool_open")), "{many:?}");
@@ -153,6 +174,16 @@ async fn one_trace_goes_through_all_services_and_the_record() {
     let setup = Setup::default().log("error").kafka(Brokers::Embedded).telemetry(&lines);
     let mut world = World::of(setup.tenants([name(1)]), Acmedocs::Process).await.unwrap();
     write(&world, 1..2).await;
+
+    // A caller's baggage is nobody's identity, though its trace goes on.
+    let mut request = Request::new(ListRequest::default());
+    let token = world.services.txn_token("acme", "alice", issuer::now());
+    for (name, value) in
+        [("txn-token", &*token), ("traceparent", PARENT), ("baggage", "tenant.id=globex,plan=b")]
+    {
+        request.metadata_mut().insert(name, value.parse().unwrap());
+    }
+    world.documents().await.unwrap().list(request).await.unwrap();
     while world.kafka.as_ref().unwrap().lag().await.unwrap() > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -174,6 +205,9 @@ async fn one_trace_goes_through_all_services_and_the_record() {
         all.iter().all(|part| names.iter().any(|name| name.starts_with(part)))
     };
     assert!(traces.values().any(|names| whole(&names)), "{traces:?}");
+    let of_the_caller = &traces[&PARENT[3..35]];
+    assert!(of_the_caller.iter().any(|it| it == "acmedocs.v1.Documents/List"), "{traces:?}");
+    assert!(received.contains("acme") && !received.contains("globex"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,6 +216,40 @@ async fn a_collector_that_is_not_there_fails_no_request_and_what_is_lost_is_said
     let setup = Setup::default().log("error").telemetry(&lines).tenants((0..20).map(name));
     let mut world = World::of(setup, Acmedocs::Process).await.unwrap();
     write(&world, 0..20).await;
+    assert!(world.terminate().await.unwrap().success());
+    let said = world.said().unwrap();
+    assert!(said.contains("spans were lost"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_hangs_holds_no_request_up_and_what_is_lost_is_counted() {
+    let Some(collector) = tools::or_skip(Collector::start()) else { return };
+    let lines = format!(
+        "collector = \"{}\"\ntraces_per_second = 1000\nmetrics_every_ms = 500",
+        collector.grpc()
+    );
+    let setup = Setup::default().log("error").telemetry(&lines).tenants((0..300).map(name));
+    let mut world = World::of(setup, Acmedocs::Process).await.unwrap();
+    write(&world, 0..10).await;
+    let records = |fate: &str| {
+        let page = collector.page().unwrap_or_default();
+        let of = format!("tenantkit_otel_fate=\"{fate}\"");
+        let mut lines = page.lines().filter(|line| {
+            line.starts_with("tenantkit_otel_records_total{")
+                && line.contains(&of)
+                && line.contains("tenantkit_otel_signal=\"traces\"")
+        });
+        lines.next().map_or(0, |line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
+    };
+    eventually("the first spans", || records("delivered") > 0).await;
+
+    // Each of them is answered while nothing of it can be exported; and there are more spans than there is room for.
+    collector.pause().unwrap();
+    for _ in 0..2 {
+        write(&world, 0..300).await;
+    }
+    collector.resume().unwrap();
+    eventually("what is lost is told", || records("made") > records("delivered") + 1000).await;
     assert!(world.terminate().await.unwrap().success());
     let said = world.said().unwrap();
     assert!(said.contains("spans were lost"), "{said}");
