@@ -7,17 +7,31 @@
 //!   `TenantSpans`.
 //! - *tracing span*: the same with `tracing`, and with `TenantLayer`.
 //! - *counter*, *histogram*: one measurement, with three labels; the SDK is given the attributes ready made.
+//! - *request*: one over HTTP, to a handler that answers at once, until its answer was read. *nothing* is the handler; *SDK* a
+//!   span of `tracing`, a counter and a histogram, by hand, none of which knows the tenant; *tenantkit* has a span that knows
+//!   it, kept by the sampler, and `RequestLayer` on both sides of where the tenant becomes known, with who is heavy, the
+//!   tenant's own latencies and the last refusals.
 //! - *top*: one request, counted by two measures, of 256 tenants that are counted; the rival is an entry of a `HashMap` for
 //!   each measure under one lock, which has no bound.
 //! - *sampler*: one decision on a root; the SDK's decides by the trace's id alone.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed bench")]
 
-use std::{collections::HashMap, hint::black_box, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    hint::black_box,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
 
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
+use http::{Request, Response};
+use http_body::Body;
 use opentelemetry::{
     KeyValue,
     metrics::MeterProvider as _,
@@ -29,18 +43,24 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider, ShouldSample, Span, SpanData, SpanProcessor},
 };
 use tenantkit_core::{
-    TenantContext, TenantId, TenantRecord, Tier, TierSet, test_util::TestAuthority,
+    SystemClock, TenantContext, TenantId, TenantRecord, Tier, TierSet, test_util::TestAuthority,
 };
 use tenantkit_limit::quota::Quota;
 use tenantkit_otel::{
-    TenantLayer, TenantSpans, labels,
+    TenantLayer, TenantSpans,
+    http::RequestLayer,
+    labels,
+    latencies::TenantLatencies,
     metrics::TenantMetrics,
+    refusals::LastRefusals,
+    requests::RequestMetrics,
     sampler::TenantSampler,
     top::{TopTenants, Used},
 };
+use tower_service::Service;
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
-criterion_group!(benches, span, tracing_span, measurement, top, sampler);
+criterion_group!(benches, span, tracing_span, measurement, request, top, sampler);
 criterion_main!(benches);
 
 labels! {
@@ -162,6 +182,116 @@ fn measurement(criterion: &mut Criterion) {
         .unwrap();
     histogram.bench_function("tenantkit", |it| it.iter(|| ours.record(0.02, labels())));
     let _ = (Outcome::Served, Route::All);
+}
+
+type Answering = std::future::Ready<Result<Response<String>, Infallible>>;
+
+/// Answers at once.
+#[derive(Clone)]
+struct Handler;
+
+impl Service<Request<()>> for Handler {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Answering {
+        std::future::ready(Ok(Response::new("an answer".to_owned())))
+    }
+}
+
+/// Asks, and reads the answer.
+fn ask<S, B>(service: &mut S, request: Request<()>)
+where
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    B: Body + Unpin,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(mut answer)) = pin!(service.call(request)).poll(&mut cx) else {
+        unreachable!("it answers at once")
+    };
+    while let Poll::Ready(Some(Ok(frame))) = Pin::new(answer.body_mut()).poll_frame(&mut cx) {
+        black_box(frame.is_data());
+    }
+}
+
+fn request(criterion: &mut Criterion) {
+    const ALL: Quota = Quota::per_second(10_000_000).burst(10_000_000).declare();
+
+    let test = TestAuthority::new();
+    let acme = test.context("acme");
+    let asked = || {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(acme.clone());
+        request
+    };
+    let span = || tracing::info_span!("request", otel.name = "GET", otel.kind = "server");
+    let mut group = group(criterion, "request");
+    group.bench_function("nothing", |it| it.iter(|| ask(&mut Handler, black_box(asked()))));
+
+    let readers =
+        || SdkMeterProvider::builder().with_periodic_exporter(InMemoryMetricExporter::default());
+    let metrics = readers().build();
+    let meter = metrics.meter("bench");
+    let requests = meter.u64_counter("bench.requests").build();
+    let duration = meter.f64_histogram("bench.duration").build();
+    let attributes = [KeyValue::new("outcome", "served"), KeyValue::new("tier", "gold")];
+    let provider = SdkTracerProvider::builder().with_span_processor(Drops).build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
+    tracing::subscriber::with_default(Registry::default().with(layer), || {
+        group.bench_function("SDK", |it| {
+            it.iter(|| {
+                let began = Instant::now();
+                span().in_scope(|| ask(&mut Handler, black_box(asked())));
+                requests.add(1, black_box(&attributes));
+                duration.record(began.elapsed().as_secs_f64(), black_box(&attributes));
+            });
+        });
+    });
+
+    let metrics = TenantMetrics::declare(TierSet::METALS).start(readers()).unwrap();
+    let requests = RequestMetrics::new(&metrics.meter("bench")).unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let layer = RequestLayer::new(requests, clock.clone())
+        .top(Arc::new(TopTenants::builder().build()))
+        .latencies(Arc::new(TenantLatencies::new([*acme.tenant()], 20)))
+        .refusals(LastRefusals::new(50, clock));
+    // Once inside, and once outside, where nobody knows the tenant.
+    let mut service = layer.layer(Known(layer.layer(Handler), acme.clone()));
+    let provider = SdkTracerProvider::builder()
+        .with_sampler(TenantSampler::builder(ALL).keeps_refusals().build())
+        .with_span_processor(TenantSpans::around(Drops).keeps_refusals())
+        .build();
+    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
+    tracing::subscriber::with_default(Registry::default().with(TenantLayer::around(spans)), || {
+        group.bench_function("tenantkit", |it| {
+            it.iter(|| {
+                acme.in_scope(|| span().in_scope(|| ask(&mut service, Request::new(())))).unwrap();
+            });
+        });
+    });
+}
+
+/// Knows whose request it is.
+struct Known<S>(S, TenantContext);
+
+impl<S: Service<Request<()>>> Service<Request<()>> for Known<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<()>) -> S::Future {
+        request.extensions_mut().insert(self.1.clone());
+        self.0.call(request)
+    }
 }
 
 /// Contexts of so many tenants, in an order in which a few are heavy.

@@ -20,8 +20,8 @@
 //! let gold = TierSet::METALS.get("gold").unwrap();
 //! requests.add(1, (gold, Outcome::Served));
 //!
-//! // Four tiers and the one for all others, by two outcomes.
-//! assert_eq!(metrics.series().own, 10 + 1);
+//! // Four tiers and the one for all others, by two outcomes; and what is told of the metrics themselves.
+//! assert_eq!(metrics.series().own, 10 + TenantMetrics::OF_ITSELF);
 //! # Ok::<(), tenantkit_otel::metrics::MetricsError>(())
 //! ```
 //!
@@ -86,6 +86,9 @@ pub struct Series {
 }
 
 impl TenantMetrics {
+    /// How many series tell of the metrics themselves, under `tenantkit.otel`.
+    pub const OF_ITSELF: usize = 5;
+
     /// Begins to declare them, for an application with these tiers.
     #[must_use]
     pub const fn declare(tiers: TierSet) -> MetricsBuilder {

@@ -13,11 +13,13 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{SdkTracerProvider, Span, SpanData, SpanProcessor},
 };
-use tenantkit_core::{TenantContext, Tier, TierSet, test_util::TestAuthority};
+use tenantkit_core::{
+    TenantContext, TenantId, TenantRecord, Tier, TierSet, test_util::TestAuthority,
+};
 use tenantkit_otel::{
     TenantSpans,
     metrics::TenantMetrics,
-    top::{TopTenants, Used},
+    top::{Measure, TopTenants, Used},
 };
 
 #[derive(Debug)]
@@ -75,4 +77,27 @@ fn a_measurement_and_a_tenant_that_is_counted_take_none() {
     };
     work();
     assert_eq!(measure(work).count_total, 0);
+}
+
+#[test]
+fn who_is_heavy_is_counted_in_the_memory_that_was_taken_at_the_start() {
+    let (test, tenants) = (TestAuthority::new(), 256);
+    let contexts: Vec<_> = (0..5_000)
+        .map(|number| {
+            let id = TenantId::new(&format!("tenant-{number}")).unwrap();
+            let bronze = TierSet::METALS.get("bronze").unwrap();
+            test.directory().set(id, TenantRecord::active(bronze));
+            test.context(id.as_str())
+        })
+        .collect();
+    let mut top = None;
+    let taken = measure(|| top = Some(TopTenants::builder().tenants(tenants).build()));
+    let top = top.unwrap();
+    let used = Used::refusal().took(Duration::from_millis(3)).bytes(7);
+    let used = used.waited(Duration::from_millis(1));
+    let later = measure(|| contexts.iter().for_each(|tenant| top.record(tenant, used)));
+    assert_eq!(later.count_total, 0);
+    let each = taken.bytes_current as usize / tenants / 2 / Measure::ALL.len();
+    println!("{each} bytes for a tenant, a measure and a window");
+    assert!((56..=112).contains(&each), "{each}");
 }

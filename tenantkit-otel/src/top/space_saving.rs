@@ -35,7 +35,8 @@ impl SpaceSaving {
         Self {
             most,
             counted: Vec::with_capacity(most),
-            slots: HashTable::with_capacity(most),
+            // Twice, so that places of those that went are cleared where they are and not by growing.
+            slots: HashTable::with_capacity(2 * most),
             heap: Vec::with_capacity(most),
             total: 0,
         }

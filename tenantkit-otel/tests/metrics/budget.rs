@@ -7,29 +7,30 @@ use crate::world::{Outcome, Route, World, provider};
 
 #[test]
 fn an_instrument_past_the_budget_is_refused_with_what_it_needs() {
-    // One is the count of labels that are in no set.
-    let world = World::new(TenantMetrics::declare(TierSet::METALS).budget(11 + 4).undeclared(0));
+    let budget = 10 + 4 + TenantMetrics::OF_ITSELF;
+    let world = World::new(TenantMetrics::declare(TierSet::METALS).budget(budget).undeclared(0));
     let meter = world.metrics.meter("test");
     meter.counter::<(Tier, Outcome)>("test.requests", "{request}", "").unwrap();
     let needed = meter.counter::<Tier>("test.refusals", "{refusal}", "").unwrap_err();
-    let left = MetricsError::OverBudget { what: "test.refusals", needed: 5, left: 4, budget: 15 };
+    let left = MetricsError::OverBudget { what: "test.refusals", needed: 5, left: 4, budget };
     assert_eq!(needed, left);
     // Another meter draws on the same budget; what was refused took nothing of it.
     let other = world.metrics.meter("other");
     other.counter::<Outcome>("other.one", "{thing}", "").unwrap();
     other.gauge::<Outcome>("other.two", "{thing}", "").unwrap();
     other.gauge::<()>("other.three", "{thing}", "").unwrap_err();
-    assert_eq!(world.metrics.series().own, 15);
+    assert_eq!(world.metrics.series().own, budget);
 }
 
 #[test]
 fn a_histogram_counts_as_many_series_as_a_store_makes_of_it() {
-    let world = World::new(TenantMetrics::declare(TierSet::METALS).budget(31).undeclared(0));
+    let budget = 30 + TenantMetrics::OF_ITSELF;
+    let world = World::new(TenantMetrics::declare(TierSet::METALS).budget(budget).undeclared(0));
     let meter = world.metrics.meter("test");
     // Four buckets, the sum and the count, for each of five.
     meter.histogram::<Tier>("test.duration", "s", &[0.1, 1.0, 10.0], "").unwrap();
-    assert_eq!(world.metrics.series().own, 31);
-    assert_eq!(world.series(), 31);
+    assert_eq!(world.metrics.series().own, budget);
+    assert_eq!(world.series(), budget);
 }
 
 #[test]
@@ -40,9 +41,10 @@ fn what_other_libraries_may_have_is_part_of_the_budget() {
     // Each of the four has fourteen bounds.
     let error = declared.clone().budget(4 * 17 + 6 - 1).start(provider().0).unwrap_err();
     assert!(matches!(error, MetricsError::OverBudget { needed: 74, .. }));
-    // The application's own, of which there is one always, has to fit as well.
-    assert!(declared.clone().budget(74).start(provider().0).is_err());
-    assert!(declared.budget(75).start(provider().0).is_ok());
+    // What is told of the metrics themselves has to fit as well.
+    let fits = 74 + TenantMetrics::OF_ITSELF;
+    assert!(declared.clone().budget(fits - 1).start(provider().0).is_err());
+    assert!(declared.budget(fits).start(provider().0).is_ok());
 }
 
 #[test]

@@ -71,7 +71,11 @@ impl Collector {
     /// What it has received of a signal (`traces`, `logs` or `metrics`): a JSON document of OTLP on each line.
     #[must_use]
     pub fn received(&self, signal: &str) -> String {
-        fs::read_to_string(self.keeper.folder().join(format!("{signal}.jsonl"))).unwrap_or_default()
+        let file = self.keeper.folder().join(format!("{signal}.jsonl"));
+        let received = fs::read(file).unwrap_or_default();
+        // The last line may be half written.
+        let end = received.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        String::from_utf8_lossy(&received[..end]).into_owned()
     }
 
     /// The page for Prometheus.
