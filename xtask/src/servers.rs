@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use throwaway::{Error, Kafka, Postgres, PostgresVersion, Redis, tools};
+use throwaway::{Collector, Error, Kafka, Postgres, PostgresVersion, Redis, tools};
 
 use crate::{Failure, step::say};
 
@@ -15,6 +15,7 @@ pub(crate) struct Servers {
     postgres: Vec<Postgres>,
     redis: Option<Redis>,
     kafka: Option<Kafka>,
+    collector: Option<Collector>,
     variables: Vec<(&'static str, OsString)>,
 }
 
@@ -61,7 +62,13 @@ impl Servers {
             let tool = need(variable, tool)?;
             prepared.variables.extend(tool.map(|tool| (variable, tool.into())));
         }
+        prepared.collector = need("an OpenTelemetry Collector", Collector::start())?;
         Ok(prepared)
+    }
+
+    /// What the tests tell that have no collector of their own.
+    pub(crate) const fn collector(&self) -> Option<&Collector> {
+        self.collector.as_ref()
     }
 
     /// Whether there is what this variable leads to.

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, net::SocketAddr, path::Path};
 
 use serde_json::Value;
-use throwaway::{Postgres, PostgresVersion};
+use throwaway::{Collector, Postgres, PostgresVersion};
 
 use crate::{
     AUDIENCE, EDGE_WORKLOAD, Failed, ISSUER, TRUST_DOMAIN,
@@ -142,8 +142,16 @@ initech = {{ tier = "bronze", suspended = true }}
             // A string takes whatever is written to it.
             let _ = writeln!(config, r#"{tenant} = {{ tier = "silver" }}"#);
         }
-        if let Some(lines) = &self.telemetry {
-            let _ = writeln!(config, "[telemetry]\npage = \"{page}\"\n{lines}");
+        let page = self.telemetry.as_ref().map(|lines| format!("page = \"{page}\"\n{lines}\n"));
+        // What tells nobody else tells the collector of all tests, where there is one.
+        let mut telemetry = page.unwrap_or_default();
+        if !telemetry.contains("collector =")
+            && let Some(url) = Collector::named()
+        {
+            let _ = writeln!(telemetry, "collector = \"{url}\"");
+        }
+        if !telemetry.is_empty() {
+            let _ = writeln!(config, "[telemetry]\n{telemetry}");
         }
         config.extend(kafka.map(|kafka| kafka.config(folder)));
         config

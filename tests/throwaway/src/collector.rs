@@ -24,6 +24,16 @@ pub struct Collector {
 }
 
 impl Collector {
+    /// The environment variable that names one to which whatever has no other is to tell what it does: its address for
+    /// OTLP by gRPC.
+    pub const VARIABLE: &str = "TENANTKIT_OTLP";
+
+    /// Where that variable leads.
+    #[must_use]
+    pub fn named() -> Option<String> {
+        std::env::var(Self::VARIABLE).ok().filter(|url| !url.is_empty())
+    }
+
     /// Starts one, building it with Go first, which takes minutes and is kept.
     ///
     /// # Errors
