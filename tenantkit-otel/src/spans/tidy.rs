@@ -11,8 +11,7 @@ const SYSTEM: [&str; 2] = [SYSTEM_CAPABILITY, SYSTEM_REASON];
 /// Answers whether the span says whose work it is.
 pub(super) fn tidy(span: &mut SpanData) -> bool {
     if let Some(at) = find(&span.attributes, &TENANT) {
-        remove_others(&mut span.attributes, at);
-        let at = find(&span.attributes, &TENANT).unwrap_or(0);
+        let at = at - remove_others(&mut span.attributes, at);
         on_events(span, at..at + TENANT.len());
         true
     } else if let Some(at) = find(&span.attributes, &SYSTEM) {
@@ -30,18 +29,23 @@ fn find<const N: usize>(attributes: &[KeyValue], names: &[&str; N]) -> Option<us
         .position(|window| window.iter().zip(names).all(|(it, name)| it.key.as_str() == *name))
 }
 
-/// Removes what the application said of the tenant, beside what stands at `at`.
-fn remove_others(attributes: &mut Vec<KeyValue>, at: usize) {
+/// Removes what the application said of the tenant, beside what stands at `at`. Answers how much stood before it.
+fn remove_others(attributes: &mut Vec<KeyValue>, at: usize) -> usize {
     let is_other = |index: usize, it: &KeyValue| {
         !(at..at + TENANT.len()).contains(&index) && TENANT.contains(&it.key.as_str())
     };
-    if attributes.iter().enumerate().any(|(index, it)| is_other(index, it)) {
-        let mut index = 0;
-        attributes.retain(|it| {
-            index += 1;
-            !is_other(index - 1, it)
-        });
+    let others = |(index, it): &(usize, &KeyValue)| is_other(*index, it);
+    let mut found = attributes.iter().enumerate().filter(others).map(|(index, _)| index).peekable();
+    if found.peek().is_none() {
+        return 0;
     }
+    let before = found.filter(|index| *index < at).count();
+    let mut index = 0;
+    attributes.retain(|it| {
+        index += 1;
+        !is_other(index - 1, it)
+    });
+    before
 }
 
 fn on_events(span: &mut SpanData, told: std::ops::Range<usize>) {

@@ -79,6 +79,7 @@ async fn nothing_that_is_written_down_has_a_token_or_a_document_in_it() {
     let mut written = driven.world.said().unwrap() + &driven.world.audited().unwrap();
     if let Some(collector) = &collector {
         driven.world.terminate().await.unwrap();
+        collector.stop().unwrap();
         let [traces, logs, metrics] =
             ["traces", "logs", "metrics"].map(|it| collector.received(it));
         assert!(traces.contains("tenant.id") && metrics.contains("tenantkit.refusals"));
