@@ -112,3 +112,15 @@ fn a_second_reader_has_the_same_series() {
     assert!(names(&first).contains(&"test.requests".to_owned()));
     assert_eq!(names(&first), names(&second));
 }
+
+#[test]
+fn a_counter_that_something_keeps_by_itself_has_all_its_series_from_the_start() {
+    let world = World::new(TenantMetrics::declare(TierSet::METALS).undeclared(0));
+    let meter = world.metrics.meter("test");
+    let tell = |told: &mut tenantkit_otel::metrics::Observed<'_, u64, Outcome>| {
+        told.tell(3, Outcome::Served);
+    };
+    meter.observe_counter::<Outcome>("test.kept", "{thing}", "", tell).unwrap();
+    meter.observe_time::<Tier>("test.taken", "", |_| ()).unwrap();
+    assert_eq!(world.series(), world.metrics.series().own);
+}
