@@ -6,6 +6,7 @@ mod dangerous;
 mod grant;
 mod listener;
 mod proofs;
+mod token_cache;
 
 use std::{
     fmt,
@@ -23,11 +24,12 @@ pub use dangerous::{DangerousBuilder, GatewayPeer};
 pub use grant::{Capability, CrossTenant, Grant, SystemWork};
 pub use listener::{Begun, Listener};
 use proofs::Proofs;
+pub use token_cache::TokenCacheStats;
 
 use crate::{
     AuditEvent, Clock, Door, Envelopes, Identity, Provenance, Reason, Refusal, Source, SourceSet,
     TenantContext, TenantDirectory, TenantId, TenantRecord, TenantStatus, Text, TierSet, TxnTokens,
-    UnixTime, audit::Auditor, source::IdentitySource,
+    UnixTime, audit::Auditor, jws::cache::VerifiedCache, source::IdentitySource,
 };
 
 /// What an application builds once at start, from its keys and policies: the only thing that issues
@@ -63,6 +65,7 @@ struct Inner {
     /// The identity headers of all sources, and those that identity travels in elsewhere.
     headers: Vec<&'static str>,
     txn_tokens: Option<TxnTokens>,
+    bearer_cache: Option<VerifiedCache>,
     envelopes: Option<Envelopes>,
     trusts_plain_records: bool,
     capabilities: Vec<Capability>,

@@ -58,6 +58,11 @@ impl Bearers {
         })
     }
 
+    /// A handle to the cache.
+    pub(crate) fn cache(&self) -> VerifiedCache {
+        self.cache.clone()
+    }
+
     fn verify(
         &self,
         presented: &Presented<'_>,

@@ -32,11 +32,12 @@ pub mod test_util;
 mod text;
 mod tier;
 mod token;
+mod waited;
 
 pub use audit::{AuditAction, AuditEvent, AuditSink, Commit};
 pub use authority::{
     Authority, AuthorityBuilder, Begun, BuildError, Capability, CheckPermit, CrossTenant,
-    DangerousBuilder, GatewayPeer, Grant, Listener, SystemWork, Turn,
+    DangerousBuilder, GatewayPeer, Grant, Listener, SystemWork, TokenCacheStats, Turn,
 };
 pub use bearer::{BearerPolicy, Jwks, Unbounded};
 pub use carrier::{CannotCarry, Carrier};
@@ -59,3 +60,4 @@ pub use source::{Asserts, Claim, IdentitySource, Source, SourceSet};
 pub use text::{InvalidText, Text};
 pub use tier::{Tier, TierSet};
 pub use token::{KeySet, KeyTerms, KeyUse, SecretJwk, SigningKey, TxnTokens, VerifyingKey};
+pub use waited::Waited;

@@ -84,6 +84,13 @@ impl std::str::FromStr for Text {
     }
 }
 
+impl From<Text> for Arc<str> {
+    /// The same bytes, by reference count.
+    fn from(text: Text) -> Self {
+        text.0
+    }
+}
+
 impl Deref for Text {
     type Target = str;
 

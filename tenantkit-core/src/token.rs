@@ -163,6 +163,10 @@ impl TxnTokens {
         Self { cache: VerifiedCache::new(max_bytes), ..self }
     }
 
+    pub(crate) fn cache_stats(&self) -> (u64, u64) {
+        self.cache.stats()
+    }
+
     /// How many tokens that do not hold are checked for one peer in a second, before its tokens are
     /// refused unseen, except those that are in the cache. No bound unless told.
     ///

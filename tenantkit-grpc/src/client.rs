@@ -52,6 +52,7 @@ mod layer;
 mod outbound;
 mod redirect;
 mod service;
+mod span;
 mod trust;
 
 pub use body::ClientBody;

@@ -60,7 +60,7 @@
 //! `ConnectInfo`. `tonic`: [`TenantLayer::named_layer`](server::TenantLayer),
 //! `TenantRequestExt`, `IntoStatus`, and the peer's address from tonic's connections. `tokio`: a
 //! body is cut on time that is idle or whose caller does not read. `tracing`: a span around each
-//! request that has `tenant.id` and `tenant.tier`. `limit`: the layers of [`limit`], on tokio.
+//! request and each call that has `tenant.id` and `tenant.tier`. `limit`: the layers of [`limit`], on tokio.
 //!
 //! # gRPC and gRPC-Web
 //!
@@ -89,6 +89,7 @@ pub mod limit;
 mod protocol;
 pub mod refusal;
 pub mod server;
+mod trace;
 
 pub use client::TenantClientLayer;
 pub use error::{BoxError, ClientError, Cut};

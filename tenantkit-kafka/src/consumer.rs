@@ -18,6 +18,7 @@ mod reader;
 mod room;
 mod settings;
 mod task;
+mod trace;
 mod worker;
 
 use std::{
@@ -91,6 +92,7 @@ struct Run {
     retries: RetryPolicy,
     budget: RetryBudget,
     weights: Vec<(Tier, Weight)>,
+    trace: trace::Adopt,
 }
 
 /// What a builder has made.
@@ -105,6 +107,7 @@ struct Parts {
     retries: RetryPolicy,
     budget: RetryBudget,
     weights: Vec<(Tier, Weight)>,
+    trace: trace::Adopt,
     settings: Settings,
     duplicates: usize,
 }
@@ -154,8 +157,8 @@ impl TenantConsumer {
             stops: AtomicBool::new(false),
         });
         let back = Back::new(parts.returner);
-        let Parts { topics, letters, retries, budget, weights, .. } = parts;
-        let parts = Run { member, back, topics, letters, retries, budget, weights };
+        let Parts { topics, letters, retries, budget, weights, trace, .. } = parts;
+        let parts = Run { member, back, topics, letters, retries, budget, weights, trace };
         Ok(Self { shared, parts })
     }
 
@@ -221,7 +224,7 @@ impl TenantConsumer {
 
     async fn run_with(self, batch: usize, handler: Handler) -> Result<(), ConsumeError> {
         let Self { shared, parts } = self;
-        let Run { member, back, topics, letters, retries, budget, weights } = parts;
+        let Run { member, back, topics, letters, retries, budget, weights, trace } = parts;
         if batch > 1 {
             share_by_batch(&shared, &weights, batch);
         }
@@ -234,6 +237,7 @@ impl TenantConsumer {
             retries,
             budget: Arc::new(budget),
             batch,
+            trace,
         });
         // Dropped with this future, and the workers with them.
         let mut workers = JoinSet::new();

@@ -111,6 +111,12 @@ impl<K: Hash + Eq + Clone> Breaker<K> {
         Ok(call.above(above))
     }
 
+    /// Whether the dependency's own circuit is open or half-open: calls of all tenants are held back.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.shared.dependency.is_closed()
+    }
+
     /// How many tenants have a circuit of their own now.
     #[must_use]
     pub fn tracked(&self) -> usize {

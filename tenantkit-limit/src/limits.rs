@@ -189,9 +189,13 @@ impl ResourceLimits {
         }
         let rules = self.shared().rules.load();
         asked.fits(line.own.saturating_add(1), asked.rule(&rules)?)?;
-        let admitted = self.admit(asked.tier, line.ahead)?;
-        let acquire = permits.acquire(&asked.tenant, asked.cap);
-        Ok(Entry::Waits(Waiting { asked, acquire, admitted }))
+        let mut admitted = self.admit(asked.tier, line.ahead)?;
+        // At once, so that who comes next sees it in the line, polled or not.
+        match permits.acquire(&asked.tenant, asked.cap).begun() {
+            Ok(acquire) => Ok(Entry::Waits(Waiting { asked, acquire, admitted })),
+            // There is room, as there was not a moment ago.
+            Err(permit) => asked.enter(permit?, &mut admitted).map(Entry::Entered),
+        }
     }
 
     /// Enters, after a wait where [`begin`](Self::begin) has one.
@@ -312,7 +316,7 @@ fn denied(denial: Denial, standings: Standings) -> Denied {
 /// # Cancellation
 ///
 /// Dropped, it has taken nothing, and its place goes to the next.
-#[must_use = "it does nothing until it is polled"]
+#[must_use = "it keeps its place, and whoever is behind it waiting, until it is polled or dropped"]
 pub struct Waiting {
     asked: Asked,
     acquire: Acquire,

@@ -1,6 +1,9 @@
 //! How a transaction begins, whoever's it is.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     Connection, PgConnection, PgPool,
@@ -38,10 +41,13 @@ pub(crate) async fn begin(
 ) -> Result<Session, Error> {
     let sql = binding.begin(mode);
     let attempts = async {
+        let mut asked = Instant::now();
         let mut share = pool.close_event().do_until(share).await??;
         let mut left = pool.size();
         loop {
             let connection = home.outage().acquire(pool).await?;
+            home.waits().count(asked.elapsed());
+            asked = Instant::now();
             let mut lease = Lease::new(connection, share, Arc::clone(home));
             match lease.run(&sql).await.result {
                 Ok(()) => {

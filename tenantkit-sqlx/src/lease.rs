@@ -25,6 +25,7 @@ use crate::{
     bind,
     error::{Failure, failure, is_spoiled},
     outage::Outage,
+    pool::Waits,
     share::Share,
 };
 
@@ -40,6 +41,7 @@ pub(crate) struct Home {
     pgbouncer: bool,
     rollback: Arc<str>,
     outage: Arc<Outage>,
+    waits: Waits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,7 @@ impl Home {
             pgbouncer,
             rollback: rollback.into(),
             outage: Arc::default(),
+            waits: Waits::default(),
         }
     }
 
@@ -110,6 +113,11 @@ impl Home {
     /// Whether there is a server.
     pub(crate) const fn outage(&self) -> &Arc<Outage> {
         &self.outage
+    }
+
+    /// How long was waited for connections.
+    pub(crate) const fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     fn handle(&self) -> Handle {

@@ -1,6 +1,7 @@
 //! [`TenantPool`]: the door to Postgres.
 
 mod build;
+mod waits;
 
 use std::{
     fmt,
@@ -17,6 +18,8 @@ use sqlx::PgPool;
 #[cfg(feature = "limit")]
 use tenantkit_core::TenantId;
 use tenantkit_core::{Authority, Door, SystemWork, TenantContext, Tier};
+pub use waits::PoolStats;
+pub(crate) use waits::Waits;
 
 #[cfg(feature = "limit")]
 use crate::connections::Caps;
@@ -26,6 +29,7 @@ use crate::{
     bind::{Binding, Mode},
     lease::Home,
     share::Share,
+    span::Span,
     trail::Trail,
 };
 
@@ -182,6 +186,14 @@ impl TenantPool {
         self.0.pool.num_idle()
     }
 
+    /// How it stands, and how long was waited for its connections.
+    #[must_use]
+    pub fn stats(&self) -> PoolStats {
+        let (waits, waited) = self.0.home.waits().read();
+        let most = self.0.pool.options().get_max_connections();
+        PoolStats { open: self.size(), idle: self.idle(), most, waits, waited }
+    }
+
     /// How many connections the tenant holds of this pool, also those that are on their way back. `None`
     /// where no cap was set, and so nobody counts.
     #[cfg(feature = "limit")]
@@ -198,7 +210,9 @@ impl TenantPool {
             let binding = Binding::Tenant(*tenant.tenant());
             let trail = Trail::of_tenant(&tenant);
             let (share, patience) = (self.0.share(&tenant), self.0.patience());
-            let session = begin(pool, home, share, patience, binding, mode, trail).await?;
+            let span = Span::new("BEGIN", Some(&tenant));
+            let begun = begin(pool, home, share, patience, binding, mode, trail);
+            let session = span.around(begun).await?;
             Ok(TenantTx::new(TenantConn::new(session, tenant)))
         }))
     }

@@ -29,6 +29,10 @@ impl Prepared {
         statement::examine(sql.as_str())?;
         Ok(Self { sql, statement, arguments: arguments.unwrap_or_default(), persistent })
     }
+
+    pub(crate) fn text(&self) -> &str {
+        self.sql.as_str()
+    }
 }
 
 impl Execute<'_, Postgres> for Prepared {

@@ -16,6 +16,7 @@ use crate::{
     error::{Failure, failure, is_timed_out, sqlstate},
     lease::{Lease, Run, State},
     prepared::Prepared,
+    span::{InSpan, Span},
     statement,
     trail::Trail,
     watch::{Watched, watch},
@@ -86,7 +87,8 @@ impl Session {
             return Err(if aborted { Error::CommitAborted } else { error.into() });
         }
         let sql = format!("{}; COMMIT{}", self.binding.guard(), self.lease.home().reset());
-        let Run { completed, result } = self.lease.run(&sql).await;
+        let span = Span::new("COMMIT", self.trail.tenant());
+        let Run { completed, result } = span.around(self.lease.run(&sql)).await;
         let Err(error) = result else {
             self.lease.release();
             return Ok(());
@@ -106,7 +108,8 @@ impl Session {
 
     /// Rolls back and cleans the session, in one round trip.
     pub(crate) async fn rollback(&mut self) -> Result<(), Error> {
-        Ok(self.lease.rollback().await?)
+        let span = Span::new("ROLLBACK", self.trail.tenant());
+        Ok(span.around(self.lease.rollback()).await?)
     }
 
     /// Gets ready to open a savepoint. Nothing is sent that would have to be undone.
@@ -220,6 +223,8 @@ impl Session {
         E: 'q + Execute<'q, Postgres>,
     {
         let prepared = Prepared::of(query, self.lease.home().is_pgbouncer());
+        let sql = prepared.as_ref().map_or("", Prepared::text);
+        let span = Span::of(sql, self.trail.tenant());
         let opened = async move {
             let prepared = prepared?;
             self.ready().await?;
@@ -227,7 +232,7 @@ impl Session {
             let (connection, health) = self.lease.parts();
             Ok(Watched::new(connection.fetch_many(prepared), health, &self.trail))
         };
-        opened.try_flatten_stream().boxed()
+        InSpan::new(opened.try_flatten_stream(), span).boxed()
     }
 
     /// The first row. The rest is waited for, because an error may follow it.

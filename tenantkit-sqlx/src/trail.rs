@@ -40,6 +40,14 @@ impl Trail {
         Self { authority: authority.clone(), whose }
     }
 
+    /// The tenant, where it belongs to one.
+    pub(crate) const fn tenant(&self) -> Option<&TenantContext> {
+        match &self.whose {
+            Whose::Tenant(context) => Some(context),
+            Whose::Granted { .. } => None,
+        }
+    }
+
     /// Tells of a row of another tenant, if that is why the statement failed.
     pub(crate) fn failed(&self, error: &sqlx::Error) {
         if is_forbidden_row(error) {

@@ -19,5 +19,7 @@ mod postgres {
     mod outage;
     mod pgbouncer;
     mod session;
+    #[cfg(feature = "tracing")]
+    mod spans;
     mod statements;
 }

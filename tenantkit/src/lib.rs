@@ -14,6 +14,7 @@
 //! | `tonic` | the layers on tonic servers and channels, [`Error`] as a status |
 //! | `sqlx` | [`TenantPool`] and what hangs on it |
 //! | `kafka` | [`TenantProducer`] and records that carry a signed tenant |
+//! | `otel` | [`otel`]: spans, logs and metrics of OpenTelemetry that know their tenant |
 //! | `limit` | [`limit`]: rate, concurrency and admission by tier and tenant, and their layers |
 //! | `limit-toml`, `limit-json` | the limits as a document |
 //! | `limit-redis` | rates of several processes together |
@@ -48,6 +49,8 @@ mod error;
 #[cfg(feature = "limit")]
 pub mod limit;
 pub mod prelude;
+#[cfg(feature = "otel")]
+pub mod telemetry;
 
 #[cfg(any(feature = "http", feature = "kafka", feature = "limit", feature = "sqlx"))]
 pub use error::Error;
@@ -60,6 +63,8 @@ pub use tenantkit_grpc::{TenantClientLayer, TenantLayer};
 pub use tenantkit_kafka as kafka;
 #[cfg(feature = "kafka")]
 pub use tenantkit_kafka::{Outgoing, TenantProducer};
+#[cfg(feature = "otel")]
+pub use tenantkit_otel as otel;
 #[cfg(feature = "sqlx")]
 pub use tenantkit_sqlx as postgres;
 #[cfg(feature = "sqlx")]

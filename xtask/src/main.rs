@@ -5,6 +5,7 @@ use std::{env, path::Path, process::ExitCode};
 mod features;
 mod fuzz;
 mod load;
+mod secrets;
 mod servers;
 mod step;
 mod test;

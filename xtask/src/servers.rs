@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use throwaway::{Error, Kafka, Postgres, PostgresVersion, Redis, tools};
+use throwaway::{Collector, Error, Kafka, Postgres, PostgresVersion, Redis, tools};
 
 use crate::{Failure, step::say};
 
@@ -15,6 +15,7 @@ pub(crate) struct Servers {
     postgres: Vec<Postgres>,
     redis: Option<Redis>,
     kafka: Option<Kafka>,
+    collector: Option<Collector>,
     variables: Vec<(&'static str, OsString)>,
 }
 
@@ -45,19 +46,29 @@ impl Servers {
             prepared.variables.push((Kafka::VARIABLE, kafka.brokers().into()));
             prepared.kafka = Some(kafka);
         }
-        say("PgBouncer, foreign gRPC and Kafka clients, a browser and k6 for the tests");
+        say(
+            "PgBouncer, foreign gRPC and Kafka clients, a browser, k6, an OpenTelemetry Collector and promtool",
+        );
         need("PgBouncer", tools::apt("pgbouncer", "pgbouncer"))?;
         need("kcat", tools::kcat())?;
         for (variable, tool) in [
             ("TENANTKIT_GRPCURL", tools::grpcurl()),
             ("TENANTKIT_PYTHON", tools::python()),
             ("TENANTKIT_CHROMIUM", tools::chromium()),
+            ("TENANTKIT_COLLECTOR", tools::collector()),
+            ("TENANTKIT_PROMTOOL", tools::promtool()),
             (K6, tools::k6()),
         ] {
             let tool = need(variable, tool)?;
             prepared.variables.extend(tool.map(|tool| (variable, tool.into())));
         }
+        prepared.collector = need("an OpenTelemetry Collector", Collector::start())?;
         Ok(prepared)
+    }
+
+    /// What the tests tell that have no collector of their own.
+    pub(crate) const fn collector(&self) -> Option<&Collector> {
+        self.collector.as_ref()
     }
 
     /// Whether there is what this variable leads to.

@@ -2,11 +2,12 @@
 
 use std::{path::Path, process::Command, time::Instant};
 
-use throwaway::tools;
+use throwaway::{Collector, tools};
 
 use crate::{
     Failure, features, fuzz,
     load::Program,
+    secrets,
     servers::{K6, Servers},
     step::{Step, say},
 };
@@ -32,7 +33,12 @@ pub(crate) fn run(extent: Extent) -> Result<(), Failure> {
     Step::new("lints", "cargo clippy --workspace --all-targets --all-features -- -D warnings")
         .run()?;
     let servers = Servers::prepare()?;
-    Step::new("tests", "cargo test --workspace --all-features").envs(servers.variables()).run()?;
+    let tests = Step::new("tests", "cargo test --workspace --all-features");
+    let collector = servers.collector().map(|it| (Collector::VARIABLE, it.grpc()));
+    tests.envs(servers.variables()).envs(collector).run()?;
+    if let Some(collector) = servers.collector() {
+        secrets::look_for(collector)?;
+    }
     Step::new("documentation", "cargo doc --workspace --no-deps --all-features")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;

@@ -8,13 +8,15 @@ use std::{
 
 use tenantkit::{
     Authority, AuthorityBuilder, BearerPolicy, BuildError, Capability, Envelopes, InvalidText,
-    Jwks, KeyError, KeySet, MemoryDirectory, SigningKey, Text, TxnTokens, audit::JsonLinesSink,
+    Jwks, KeyError, KeySet, MemoryDirectory, SigningKey, Text, TxnTokens,
+    audit::{JsonLinesSink, Tee},
     limit::rate::TscClock,
 };
 
 use crate::{
     config::{Config, ConfigError, Kafka, TIERS},
     host::Host,
+    telemetry::{Exports, OPERATORS},
 };
 
 /// What migrates the database. It is work of the service itself, which sees no tenant's rows.
@@ -64,6 +66,14 @@ pub enum AuthorityError {
 ///
 /// Names the key of the configuration that is wrong.
 pub fn edge(config: &Config) -> Result<Authority, AuthorityError> {
+    edge_with(config, None)
+}
+
+/// The same, which tells the exports what it audits as well.
+pub(crate) fn edge_with(
+    config: &Config,
+    exports: Option<&Exports>,
+) -> Result<Authority, AuthorityError> {
     let edge = &config.edge;
     let issuer_keys = read("edge.issuer_keys", &edge.issuer_keys)?;
     let jwks = Jwks::parse(&issuer_keys).map_err(key("edge.issuer_keys"))?;
@@ -74,7 +84,8 @@ pub fn edge(config: &Config) -> Result<Authority, AuthorityError> {
     let tokens = txn_tokens(config, "edge.workload", &edge.workload)?;
     let tokens = tokens.signing(signing_key).map_err(key("edge.signing_key"))?;
 
-    let builder = base(config, "edge.audit_log", &edge.audit_log)?
+    let builder = base(config, "edge.audit_log", &edge.audit_log, exports)?
+        .allow(OPERATORS)
         .bearer(jwks, policy)
         .txn_tokens(tokens)
         .corroborate(Host);
@@ -88,8 +99,17 @@ pub fn edge(config: &Config) -> Result<Authority, AuthorityError> {
 ///
 /// Names the key of the configuration that is wrong.
 pub fn documents(config: &Config) -> Result<Authority, AuthorityError> {
+    documents_with(config, None)
+}
+
+/// The same, which tells the exports what it audits as well.
+pub(crate) fn documents_with(
+    config: &Config,
+    exports: Option<&Exports>,
+) -> Result<Authority, AuthorityError> {
     let tokens = txn_tokens(config, "documents.workload", &config.documents.workload)?;
-    let builder = base(config, "documents.audit_log", &config.documents.audit_log)?;
+    let audit_log = &config.documents.audit_log;
+    let builder = base(config, "documents.audit_log", audit_log, exports)?;
     let builder = match &config.kafka {
         Some(kafka) => builder.envelopes(envelopes(config, kafka)?),
         None => builder,
@@ -102,6 +122,7 @@ fn base(
     config: &Config,
     key: &'static str,
     audit_log: &Path,
+    exports: Option<&Exports>,
 ) -> Result<AuthorityBuilder, AuthorityError> {
     let file = audit_log.to_owned();
     let sink = JsonLinesSink::open(audit_log).map_err(|source| AuthorityError::File {
@@ -112,7 +133,12 @@ fn base(
     let directory = MemoryDirectory::new(config.records()?);
     // The limits read it several times for each request.
     let clock = TscClock::new();
-    Ok(Authority::builder(TIERS).directory(directory).audit(sink).clock(clock))
+    let builder = Authority::builder(TIERS).directory(directory).clock(clock);
+    Ok(match exports {
+        // What is exported is not durable: the file answers for what has to be.
+        Some(exports) => builder.audit(Tee::new(exports.audit(), sink)),
+        None => builder.audit(sink),
+    })
 }
 
 fn txn_tokens(

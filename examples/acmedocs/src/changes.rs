@@ -14,7 +14,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 
 use serde::{Deserialize, Serialize};
 use tenantkit::{
-    Authority, Error, Outgoing, TenantContext, TenantProducer, TenantTx, kafka::BuildError, task,
+    Authority, Error, Outgoing, TenantContext, TenantProducer, TenantTx, kafka::BuildError,
+    otel::trace, task,
 };
 use tokio::sync::watch;
 use tonic::Status;
@@ -68,7 +69,10 @@ impl Changes {
     ///
     /// When the authority has no key to seal records with, or the client does not take the brokers.
     pub fn told(kafka: &Kafka, authority: &Authority) -> Result<Self, BuildError> {
-        let producer = TenantProducer::connect(&kafka.brokers, authority)?;
+        let producer = TenantProducer::builder(authority)
+            .set("bootstrap.servers", &kafka.brokers)
+            .trace(trace::inject)
+            .build()?;
         let (topic, under_way) = (kafka.topic.as_str().into(), Arc::new(watch::Sender::new(())));
         Ok(Self(Some(Teller { producer, topic, under_way })))
     }

@@ -4,6 +4,7 @@
 //! one that cannot be read stop the service before it listens, with the key's name and what it may be.
 
 mod kafka;
+mod telemetry;
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,10 @@ use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tenantkit::{TenantId, Tier, TierSet, postgres::Connections};
 
-pub use self::kafka::Kafka;
+pub use self::{
+    kafka::Kafka,
+    telemetry::{Protocol, Telemetry},
+};
 
 /// The tiers that acmedocs sells.
 pub const TIERS: TierSet = TierSet::new(&["bronze", "silver", "gold", "platinum"]);
@@ -37,6 +41,8 @@ pub struct Config {
     pub capacity: Option<Capacity>,
     /// Where changes of documents are told. Without it nobody is told, and nothing can be searched.
     pub kafka: Option<Kafka>,
+    /// Where traces, logs and metrics go. Without it nowhere.
+    pub telemetry: Option<Telemetry>,
     /// The service that faces the internet.
     pub edge: Edge,
     /// The service behind it.
@@ -169,6 +175,14 @@ pub enum ConfigError {
         /// What it may be.
         may_be: &'static str,
     },
+    /// Something of the telemetry is none.
+    #[error("telemetry.{key} may be {may_be}")]
+    Telemetry {
+        /// Which key of it.
+        key: &'static str,
+        /// What it may be.
+        may_be: &'static str,
+    },
     /// The highest tier would be shed first.
     #[error("capacity.shed_all_after_ms may be capacity.shed_after_ms or more")]
     Shedding,
@@ -192,6 +206,7 @@ impl Config {
         config.documents.connections_per_tenant()?;
         config.capacity.map_or(Ok(()), |capacity| capacity.check(config.limits.is_some()))?;
         config.kafka.as_ref().map_or(Ok(()), Kafka::check)?;
+        config.telemetry.as_ref().map_or(Ok(()), Telemetry::check)?;
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
         config.limits = config.limits.map(|limits| folder.join(limits));
         Ok(config)
@@ -281,6 +296,12 @@ const fn eighty() -> NonZeroU32 {
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| D::Error::custom("an address may be like 127.0.0.1:8080"))
+}
+
+fn maybe_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    address(deserializer).map(Some)
 }
 
 /// What is wrong with a URL may have its password in it, and is not repeated.

@@ -4,17 +4,21 @@
 mod cores;
 mod report;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension, Json, Router,
-    extract::{Path, Query, State},
+    extract::{MatchedPath, Path, Query, Request, State},
     http::StatusCode,
+    middleware::map_request,
     routing::{get, post, put},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tenantkit::{
-    Authority, Error, Source, TenantClientLayer, TenantContext, TenantLayer,
+    Authority, Error, Source, TenantClientLayer, TenantContext, TenantLayer, Waited,
     grpc::client::TenantClient,
     limit::{
         LimitLayer, Onward,
@@ -23,6 +27,7 @@ use tenantkit::{
         limits::{Limits, UnknownResource},
         retry::{InvalidRetryPolicy, RetryBudget, RetryPolicy},
     },
+    otel::trace,
     task,
 };
 use tonic::{
@@ -35,6 +40,7 @@ use self::report::Report;
 use crate::{
     host::Host,
     proto::{self, documents_client::DocumentsClient},
+    telemetry::Telemetry,
 };
 
 /// The documents service, as the edge calls it: a call outside a tenant's scope is refused, and a read
@@ -84,7 +90,7 @@ pub fn documents(authority: &Authority, channel: Channel) -> Result<Documents, I
     let retry = RetryLayer::new(authority, policy, Arc::new(budget));
     let retry = READS.iter().fold(retry, |retry, path| retry.idempotent_unary(path));
     // Inside, so that each attempt is checked anew and has a token that is good.
-    let calls = TenantClientLayer::new(authority).layer(channel);
+    let calls = TenantClientLayer::new(authority).trace(trace::inject).layer(channel);
     Ok(DocumentsClient::new(retry.layer(calls)))
 }
 
@@ -98,6 +104,7 @@ pub fn router(
     authority: &Authority,
     documents: Documents,
     limits: Option<(&Limits, Cores)>,
+    telemetry: &Telemetry,
 ) -> Result<Router, UnknownResource> {
     let (limits, cores) = limits.unzip();
     let reads = Router::new()
@@ -119,8 +126,13 @@ pub fn router(
         .merge(limited(limits, "writes", writes)?)
         .merge(limited(limits, "exports", exports)?)
         .with_state(documents)
+        .layer(map_request(name))
+        // Inside, where it is known whose requests they are.
+        .layer(telemetry.requests().clone())
         // Outside the limits, which ask who is calling.
-        .layer(TenantLayer::new(authority).admit(Source::Bearer).admit(Host::SOURCE));
+        .layer(TenantLayer::new(authority).admit(Source::Bearer).admit(Host::SOURCE))
+        // And outside, where those are refused of whom nobody knows.
+        .layer(telemetry.requests().clone());
     Ok(Router::new().route("/healthz", get(|| async { "ok" })).merge(tenants))
 }
 
@@ -132,6 +144,14 @@ fn limited(
 ) -> Result<Router<Documents>, UnknownResource> {
     let Some(limits) = limits else { return Ok(routes) };
     Ok(routes.route_layer(LimitLayer::new(limits.resource(resource)?).lend_permit()))
+}
+
+/// Tells the span which route it is. A path is as good as a document's id, and not told.
+async fn name(request: Request) -> Request {
+    if let Some(route) = request.extensions().get::<MatchedPath>() {
+        tracing::Span::current().record("http.route", route.as_str());
+    }
+    request
 }
 
 #[derive(Debug, Serialize)]
@@ -250,13 +270,14 @@ async fn export(
     cores: Option<Extension<Cores>>,
     permit: Option<Extension<Onward>>,
     order: Option<Json<Order>>,
-) -> Result<Json<Report>, Error> {
+) -> Result<(Extension<Waited>, Json<Report>), Error> {
     let rounds = order.map_or(report::ROUNDS, |Json(order)| order.rounds);
     let mut rows = documents.export(proto::ExportRequest {}).await?.into_inner();
     let mut draft = report::Draft::new();
     while let Some(document) = rows.message().await? {
         draft.add(&document);
     }
+    let (asked, mut waited) = (Instant::now(), Waited::default());
     let caller = Arc::new(());
     let waits = Arc::downgrade(&caller);
     let on = move |core: Option<Permit>| {
@@ -271,6 +292,7 @@ async fn export(
     let report = match cores {
         Some(Extension(cores)) => {
             let core = cores.one_for(tenant.tenant()).await?;
+            waited += asked.elapsed();
             cores.compute(on(Some(core)))?
         }
         // Not `tokio::task::spawn_blocking`, which would leave the tenant's scope.
@@ -280,7 +302,7 @@ async fn export(
     // Until here: a caller who hangs up drops this future, and the work ends as well.
     drop(caller);
     let report = report.ok().flatten().ok_or_else(|| Status::internal("the report panicked"))?;
-    Ok(Json(report))
+    Ok((Extension(waited), Json(report)))
 }
 
 fn headings(found: Vec<proto::Heading>) -> Vec<Heading> {

@@ -4,12 +4,16 @@
 //! overwrites (`search`), so that this changes nothing. An inbox, which would let each have its
 //! effects once whatever they are, is not needed for that.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, sync::Arc};
 
 use sqlx::types::Uuid;
 use tenantkit::{
-    Authority, Error, TenantContext, TenantPool,
+    Authority, Clock, Error, TenantContext, TenantPool,
     kafka::{ConsumeError, ConsumerHandle, Failure, Incoming, InvalidConsumer, TenantConsumer},
+    otel::{
+        top::{TopTenants, Used},
+        trace,
+    },
 };
 
 use crate::{
@@ -26,6 +30,8 @@ pub const NOT_A_CHANGE: &str = "not-a-change";
 pub struct Indexer {
     consumer: TenantConsumer,
     pool: TenantPool,
+    clock: Arc<dyn Clock>,
+    top: Option<Arc<TopTenants>>,
 }
 
 impl Indexer {
@@ -46,8 +52,15 @@ impl Indexer {
             .topic(&kafka.topic)
             .dead_letters(&kafka.dead_letter_topic)
             .concurrency(handlers)
+            .trace(trace::adopt)
             .build()?;
-        Ok(Self { consumer, pool })
+        Ok(Self { consumer, pool, clock: Arc::clone(authority.clock()), top: None })
+    }
+
+    /// Counts who is heavy: how long records take, and how long they wait for their turn.
+    #[must_use]
+    pub fn counting(self, top: Arc<TopTenants>) -> Self {
+        Self { top: Some(top), ..self }
     }
 
     /// To shut it down, and to see how it stands.
@@ -62,12 +75,17 @@ impl Indexer {
     ///
     /// As [`TenantConsumer::run`].
     pub async fn run(self) -> Result<(), ConsumeError> {
-        let Self { consumer, pool } = self;
+        let Self { consumer, pool, clock, top } = self;
         consumer
             .run(move |tenant, record| {
-                let pool = pool.clone();
+                let (pool, clock, top) = (pool.clone(), Arc::clone(&clock), top.clone());
                 async move {
+                    let began = clock.monotonic();
                     let indexed = index(&pool, &tenant, &record).await;
+                    if let Some(top) = top {
+                        let took = clock.monotonic().saturating_sub(began);
+                        top.record(&tenant, Used::work().took(took).waited(record.waited()));
+                    }
                     indexed.inspect_err(|why| log(why, &record)).map_err(NotIndexed::into_failure)
                 }
             })

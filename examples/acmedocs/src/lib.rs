@@ -28,6 +28,7 @@ pub mod migrate;
 pub mod replay;
 mod search;
 pub mod serve;
+pub mod telemetry;
 
 /// The contract of the documents service.
 #[allow(missing_docs, unused_qualifications, clippy::all, reason = "generated")]
@@ -36,4 +37,4 @@ pub mod proto {
 }
 
 pub use config::Config;
-pub use serve::{Started, start};
+pub use serve::{Started, start, start_with};

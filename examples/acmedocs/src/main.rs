@@ -6,7 +6,8 @@ use std::{error::Error, pin::pin, process::ExitCode};
 use acmedocs::{
     Config,
     replay::{self, Asked, replay},
-    start,
+    start_with,
+    telemetry::{Exports, subscribe},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,10 +17,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -36,6 +33,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
     let file = arguments.next().unwrap_or_else(|| "acmedocs.toml".into());
     let config = Config::load(&file)?;
+    let exports = Exports::of(&config)?;
+    subscribe(exports.as_ref());
+    let done = serve(&config, exports.as_ref()).await;
+    if let Some(exports) = exports {
+        // It waits for the collector.
+        tokio::task::spawn_blocking(move || exports.stop()).await?;
+    }
+    done
+}
+
+async fn serve(config: &Config, exports: Option<&Exports>) -> Result<(), Box<dyn Error>> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
 
@@ -48,11 +56,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     // Starting waits for the database, which may not answer.
     let mut started = tokio::select! {
-        started = start(&config) => started?,
+        started = start_with(config, exports) => started?,
         () = &mut stop => return Ok(()),
     };
     eprintln!("acmedocs: edge on http://{}", started.edge);
     eprintln!("acmedocs: documents on http://{}", started.documents);
+    if let Some(page) = started.page {
+        eprintln!("acmedocs: telemetry on http://{page}");
+    }
     tokio::select! {
         () = stop => {}
         ended = started.ended() => ended?,
@@ -62,6 +73,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 async fn send_back(mut arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
     let config = Config::load(&arguments.next().ok_or(replay::Error::Usage)?)?;
+    subscribe(None);
     let done = replay(&config, Asked::parse(arguments)?).await?;
     println!("of {} dead letters {} went back", done.read, done.replayed);
     println!(

@@ -1,11 +1,12 @@
 //! Starts both services on real sockets, and stops them gracefully.
 
-use std::{io, net::SocketAddr, pin::pin, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::serve::ListenerExt as _;
 use tenantkit::{
     Authority, Source, TenantLayer, TenantPool, kafka,
     limit::{LimitLayer, limits::UnknownResource, retry::InvalidRetryPolicy},
+    otel::trace,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tonic::transport::server::TcpIncoming;
@@ -20,6 +21,7 @@ use crate::{
     indexer::Indexer,
     limits::{Limited, LimitsError},
     proto::documents_server::DocumentsServer,
+    telemetry::{self, Exports, Telemetry, TelemetryError},
 };
 
 /// How long a tenant that has its connections waits for one of them.
@@ -75,6 +77,9 @@ pub enum Error {
     /// Changes cannot be consumed.
     #[error("kafka: {0}")]
     Indexer(#[from] kafka::InvalidConsumer),
+    /// Nothing can be told of the services.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// A service panicked, outside of any request.
     #[error("a service panicked")]
     Panicked,
@@ -96,6 +101,9 @@ pub struct Started {
     pub edge: SocketAddr,
     /// Where the documents service listens.
     pub documents: SocketAddr,
+    /// Where the built-in page is, if anywhere.
+    pub page: Option<SocketAddr>,
+    telemetry: [Telemetry; 2],
     stop: watch::Sender<()>,
     tasks: JoinSet<Result<(), Error>>,
 }
@@ -106,26 +114,50 @@ pub struct Started {
 ///
 /// Says which key of the configuration is wrong, or what the database lacks and the SQL that mends it.
 pub async fn start(config: &Config) -> Result<Started, Error> {
+    start_with(config, None).await
+}
+
+/// The same, which tells the exports what it audits, and who is heavy.
+///
+/// # Errors
+///
+/// As [`start`].
+pub async fn start_with(config: &Config, exports: Option<&Exports>) -> Result<Started, Error> {
     // Both first: a mistake in either is told before the database is touched.
-    let (of_documents, of_edge) = (authority::documents(config)?, authority::edge(config)?);
+    let of_documents = authority::documents_with(config, exports)?;
+    let of_edge = authority::edge_with(config, exports)?;
     let limits = Limited::by(config, &of_edge, &of_documents)?;
+    let (in_documents, in_edge) = (
+        Telemetry::of(config, "documents", &of_documents)?,
+        Telemetry::of(config, "edge", &of_edge)?,
+    );
+    if let Some(exports) = exports {
+        in_edge.observe_exports(exports)?;
+    }
+    if let Some(limits) = &limits {
+        in_edge.observe_limits(&limits.edge)?;
+        in_documents.observe_limits(&limits.documents)?;
+    }
     let (stop, stopped) = watch::channel(());
     let mut tasks = JoinSet::new();
-    let documents =
-        start_documents(config, &of_documents, limits.as_ref(), stopped.clone(), &mut tasks)
-            .await?;
-    let edge = start_edge(config, &of_edge, limits.as_ref(), stopped.clone(), &mut tasks).await?;
+    let documents = start_documents(
+        config,
+        &of_documents,
+        limits.as_ref(),
+        &in_documents,
+        stopped.clone(),
+        &mut tasks,
+    )
+    .await?;
+    let edge = start_edge(config, &of_edge, limits.as_ref(), &in_edge, stopped.clone(), &mut tasks)
+        .await?;
+    let page = start_page(config, &of_edge, &in_edge, stopped.clone(), &mut tasks).await?;
+    until(stopped.clone(), in_edge.clone().follow(exports.cloned()), &mut tasks);
     if let Some(limits) = limits {
-        let mut stopped = stopped;
-        tasks.spawn(async move {
-            tokio::select! {
-                () = limits.follow() => {}
-                _ = stopped.changed() => {}
-            }
-            Ok(())
-        });
+        until(stopped, limits.follow(), &mut tasks);
     }
-    Ok(Started { edge, documents, stop, tasks })
+    let telemetry = [in_edge, in_documents];
+    Ok(Started { edge, documents, page, telemetry, stop, tasks })
 }
 
 impl Started {
@@ -160,14 +192,35 @@ impl Started {
             Ok(())
         };
         // Whoever is not done by then is cut off: their transactions roll back.
-        tokio::time::timeout(DRAIN, drained).await.unwrap_or(Ok(()))
+        let drained = tokio::time::timeout(DRAIN, drained).await.unwrap_or(Ok(()));
+        let telemetry = self.telemetry;
+        // It waits for the collector.
+        let told = move || telemetry.iter().for_each(Telemetry::stop);
+        let _ = tokio::task::spawn_blocking(told).await;
+        drained
     }
+}
+
+/// Does something beside the services, until they stop.
+fn until(
+    mut stopped: watch::Receiver<()>,
+    beside: impl Future<Output = ()> + Send + 'static,
+    tasks: &mut JoinSet<Result<(), Error>>,
+) {
+    tasks.spawn(async move {
+        tokio::select! {
+            () = beside => {}
+            _ = stopped.changed() => {}
+        }
+        Ok(())
+    });
 }
 
 async fn start_documents(
     config: &Config,
     authority: &Authority,
     limits: Option<&Limited>,
+    telemetry: &Telemetry,
     mut stopped: watch::Receiver<()>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> Result<SocketAddr, Error> {
@@ -183,7 +236,9 @@ async fn start_documents(
     let pool = pool.connect(&config.documents.database_url).await?;
 
     let (listener, address) = listen("documents.listen", config.documents.listen).await?;
-    let layer = TenantLayer::new(authority).admit(Source::TxnToken);
+    // The edge's traces go on here. At the edge each begins: whoever calls it is a stranger.
+    let layer = TenantLayer::new(authority).admit(Source::TxnToken).trace(trace::adopt);
+    telemetry.observe_pool(&pool)?;
     let changes = match &config.kafka {
         Some(kafka) => Changes::told(kafka, authority)?,
         None => Changes::untold(),
@@ -192,6 +247,8 @@ async fn start_documents(
         // A quarter of the connections: the others are for callers.
         let handlers = connections.div_ceil(4) as usize;
         let indexer = Indexer::new(kafka, authority, pool.clone(), handlers)?;
+        let indexer = indexer.counting(Arc::clone(telemetry.top()));
+        telemetry.observe_consumer(&indexer.handle())?;
         tasks.spawn(run_indexer(indexer, stopped.clone()));
     }
     let service = DocumentsServer::new(Documents::new(pool, changes.clone()));
@@ -199,13 +256,18 @@ async fn start_documents(
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<DocumentsServer<Documents>>().await;
     let router = documents::server().add_service(health_service);
+    let counted = telemetry.requests();
     let router = match limits {
         // Inside the tenant's layer: limits ask who is calling.
         Some(limits) => {
             let calls = LimitLayer::new(limits.documents.resource("calls")?);
-            router.add_service(layer.named_layer(calls.named_layer(service)))
+            let service = counted.layer(calls.named_layer(service));
+            router.add_service(counted.layer(layer.named_layer(service)))
         }
-        None => router.add_service(layer.named_layer(service)),
+        None => {
+            let service = counted.layer(service);
+            router.add_service(counted.layer(layer.named_layer(service)))
+        }
     };
     tasks.spawn(async move {
         // Small frames that wait for the caller's acknowledgement wait 40 ms.
@@ -222,6 +284,7 @@ async fn start_edge(
     config: &Config,
     authority: &Authority,
     limits: Option<&Limited>,
+    telemetry: &Telemetry,
     mut stopped: watch::Receiver<()>,
     tasks: &mut JoinSet<Result<(), Error>>,
 ) -> Result<SocketAddr, Error> {
@@ -233,7 +296,7 @@ async fn start_edge(
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let cores = limits.map(|_| Cores::of_this_machine()).transpose().map_err(Error::Reports)?;
     let limits = limits.map(|limits| &limits.edge).zip(cores);
-    let router = edge::router(authority, documents, limits)?;
+    let router = edge::router(authority, documents, limits, telemetry)?;
     // The peer's address, for the audit events.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {
@@ -241,6 +304,21 @@ async fn start_edge(
         Ok(axum::serve(listener, service).with_graceful_shutdown(stop).await?)
     });
     Ok(address)
+}
+
+/// The built-in page, where it is asked for.
+async fn start_page(
+    config: &Config,
+    authority: &Authority,
+    telemetry: &Telemetry,
+    stopped: watch::Receiver<()>,
+    tasks: &mut JoinSet<Result<(), Error>>,
+) -> Result<Option<SocketAddr>, Error> {
+    let Some(page) = config.telemetry.as_ref().and_then(|it| it.page) else { return Ok(None) };
+    let (listener, address) = listen("telemetry.page", page).await?;
+    let page = telemetry::serve(listener, authority.clone(), telemetry.board().clone(), stopped);
+    tasks.spawn(async move { Ok(page.await?) });
+    Ok(Some(address))
 }
 
 /// What is under way is done and committed before it leaves the group.

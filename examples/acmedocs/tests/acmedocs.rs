@@ -8,7 +8,9 @@ mod acmedocs {
     mod edge;
     mod fake;
     mod limits;
+    mod metrics;
     mod process;
     mod search;
     mod secrets;
+    mod telemetry;
 }

@@ -9,6 +9,7 @@ pub mod search;
 mod setup;
 pub mod show;
 pub mod story;
+pub mod telemetry;
 mod tell;
 mod world;
 

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, net::SocketAddr, path::Path};
 
 use serde_json::Value;
-use throwaway::{Postgres, PostgresVersion};
+use throwaway::{Collector, Postgres, PostgresVersion};
 
 use crate::{
     AUDIENCE, EDGE_WORKLOAD, Failed, ISSUER, TRUST_DOMAIN,
@@ -18,6 +18,7 @@ pub struct Setup {
     pub(crate) log: Option<String>,
     pub(crate) limits: Option<String>,
     pub(crate) kafka: Option<Brokers>,
+    pub(crate) telemetry: Option<String>,
     own_postgres: bool,
     tenants: Vec<String>,
     max_connections: Option<u32>,
@@ -28,6 +29,7 @@ pub struct Setup {
 pub(crate) struct Addresses {
     pub(crate) edge: SocketAddr,
     pub(crate) documents: SocketAddr,
+    pub(crate) page: SocketAddr,
     pub(crate) serving_url: String,
     pub(crate) owner_url: String,
 }
@@ -76,6 +78,12 @@ impl Setup {
         Self { kafka: Some(brokers), ..self }
     }
 
+    /// With telemetry, by these lines of the configuration, and the built-in page.
+    #[must_use]
+    pub fn telemetry(self, lines: &str) -> Self {
+        Self { telemetry: Some(lines.to_owned()), ..self }
+    }
+
     /// With an acmedocs that logs what passes `filter`, to a file.
     #[must_use]
     pub fn log(self, filter: &str) -> Self {
@@ -98,7 +106,7 @@ impl Setup {
         addresses: &Addresses,
         kafka: Option<&Kafka>,
     ) -> String {
-        let Addresses { edge, documents, serving_url, owner_url } = addresses;
+        let Addresses { edge, documents, page, serving_url, owner_url } = addresses;
         let limits = self.limits.as_ref().map_or("", |_| "limits = \"limits.toml\"\n");
         let mut config = format!(
             r#"{limits}trust_domain = "{TRUST_DOMAIN}"
@@ -133,6 +141,17 @@ initech = {{ tier = "bronze", suspended = true }}
         for tenant in &self.tenants {
             // A string takes whatever is written to it.
             let _ = writeln!(config, r#"{tenant} = {{ tier = "silver" }}"#);
+        }
+        let page = self.telemetry.as_ref().map(|lines| format!("page = \"{page}\"\n{lines}\n"));
+        // What tells nobody else tells the collector of all tests, where there is one.
+        let mut telemetry = page.unwrap_or_default();
+        if !telemetry.contains("collector =")
+            && let Some(url) = Collector::named()
+        {
+            let _ = writeln!(telemetry, "collector = \"{url}\"");
+        }
+        if !telemetry.is_empty() {
+            let _ = writeln!(config, "[telemetry]\n{telemetry}");
         }
         config.extend(kafka.map(|kafka| kafka.config(folder)));
         config

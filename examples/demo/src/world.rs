@@ -119,8 +119,9 @@ impl World {
         }
 
         let serving_url = database.url_through(&link, &serving_role);
-        let (edge, documents) = (free_address(), free_address());
-        let addresses = Addresses { edge, documents, serving_url, owner_url: database.url(&owner) };
+        let (edge, documents, page) = (free_address(), free_address(), free_address());
+        let owner_url = database.url(&owner);
+        let addresses = Addresses { edge, documents, page, serving_url, owner_url };
         let acmedocs = run(acmedocs, &setup, &addresses, kafka.as_ref(), &folder).await?;
         let mut world = Self {
             edge: Edge::at(edge),
@@ -220,6 +221,12 @@ impl World {
         Ok(fs::read_to_string(self.folder.path().join("acmedocs.log"))?)
     }
 
+    /// The built-in page of telemetry, where acmedocs was [told to](Setup::telemetry) have it.
+    #[must_use]
+    pub fn page(&self) -> Option<Edge> {
+        self.setup.telemetry.as_ref().map(|_| Edge::at(self.addresses.page))
+    }
+
     /// A client of the documents service that adds nothing: what a service without tenantkit sends.
     ///
     /// # Errors
@@ -268,6 +275,9 @@ impl World {
              psql '{}'\n",
             self.database.url(&self.serving_role),
         );
+        if self.setup.telemetry.is_some() {
+            println!("Who is heavy, who was refused, by tier: http://{}\n", self.addresses.page);
+        }
         if let (Some(kafka), Ok(replay)) = (&self.kafka, self.replay_command()) {
             println!(
                 "curl -i 'http://{edge}/v1/search?q=plan' -H 'authorization: Bearer {bearer}'\n\n\

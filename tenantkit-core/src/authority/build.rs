@@ -263,7 +263,9 @@ impl AuthorityBuilder {
             return Err(BuildError::SamplingWindow);
         }
         let auditor = Auditor::new(sink, Arc::clone(&self.clock), self.sampling);
-        let (sources, headers) = self.register()?;
+        let bearers = self.bearers()?;
+        let bearer_cache = bearers.as_ref().map(Bearers::cache);
+        let (sources, headers) = self.register(bearers)?;
         for (at, capability) in self.capabilities.iter().enumerate() {
             if self.capabilities[..at].iter().any(|before| before.name() == capability.name()) {
                 return Err(BuildError::DuplicateCapability(capability.name()));
@@ -283,6 +285,7 @@ impl AuthorityBuilder {
             sources,
             headers,
             txn_tokens: self.txn_tokens,
+            bearer_cache,
             envelopes: self.envelopes,
             trusts_plain_records: self.trusts_plain_records,
             capabilities: self.capabilities,
@@ -291,16 +294,26 @@ impl AuthorityBuilder {
         })))
     }
 
+    /// All issuers of bearer tokens, if there is one.
+    fn bearers(&mut self) -> Result<Option<Bearers>, BuildError> {
+        let registered = std::mem::take(&mut self.bearers);
+        if registered.is_empty() {
+            return Ok(None);
+        }
+        Bearers::new(registered, self.bearer_cache, self.bearer_failures).map(Some)
+    }
+
     /// The sources with the places of their headers, and the headers.
-    fn register(&mut self) -> Result<(Vec<Registered>, Vec<&'static str>), BuildError> {
+    fn register(
+        &mut self,
+        bearers: Option<Bearers>,
+    ) -> Result<(Vec<Registered>, Vec<&'static str>), BuildError> {
         // What carries a proof of its own says itself which tenants its issuers may assert.
         let mut all: Vec<(Box<dyn IdentitySource>, Option<Asserts>)> = Vec::new();
         if let Some(tokens) = &self.txn_tokens {
             all.push((Box::new(tokens.clone()), Some(Asserts::Any)));
         }
-        if !self.bearers.is_empty() {
-            let registered = std::mem::take(&mut self.bearers);
-            let bearers = Bearers::new(registered, self.bearer_cache, self.bearer_failures)?;
+        if let Some(bearers) = bearers {
             all.push((Box::new(bearers), Some(Asserts::Any)));
         }
         all.append(&mut self.sources);

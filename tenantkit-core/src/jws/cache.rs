@@ -79,6 +79,11 @@ impl<V: Clone> VerifiedCache<V> {
         self.0.get(&Presented(token))
     }
 
+    /// How often a token was found, and how often not.
+    pub(crate) fn stats(&self) -> (u64, u64) {
+        (self.0.hits(), self.0.misses())
+    }
+
     pub(crate) fn insert(&self, token: Arc<str>, verified: V) {
         self.0.insert(Token(token), verified);
     }

@@ -1,5 +1,7 @@
 //! New tasks that stay in the scope. A bare `tokio::spawn` leaves it.
 //!
+//! With the feature `tracing` they stay in the present span as well, which so lasts until they have ended.
+//!
 //! ```
 //! # use tenantkit_core::test_util::TestAuthority;
 //! use tenantkit_core::{TenantContext, task};
@@ -49,7 +51,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Ok(tokio::spawn(tenant.scope(future)?))
+    Ok(tokio::spawn(tenant.scope(in_span(future))?))
 }
 
 /// Runs blocking work on Tokio's blocking threads, in the scope of the tenant whose scope this is.
@@ -66,6 +68,11 @@ where
     W: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
+    #[cfg(feature = "tracing")]
+    let work = {
+        let span = tracing::Span::current();
+        move || span.in_scope(work)
+    };
     let scoped = TenantContext::current()?.scope(work)?;
     Ok(tokio::task::spawn_blocking(move || scoped.call()))
 }
@@ -91,6 +98,13 @@ impl<T: Send + 'static> JoinSetExt<T> for JoinSet<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        Ok(self.spawn(TenantContext::current()?.scope(future)?))
+        Ok(self.spawn(TenantContext::current()?.scope(in_span(future))?))
     }
+}
+
+/// Without the feature `tracing` there is no span.
+fn in_span<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    #[cfg(feature = "tracing")]
+    let future = tracing::Instrument::in_current_span(future);
+    future
 }

@@ -11,7 +11,7 @@ use http_body::Body;
 use pin_project::pin_project;
 use tenantkit_core::Refusal;
 
-use super::ClientBody;
+use super::{ClientBody, span::Span};
 use crate::{BoxError, ClientError, protocol::Protocol, refusal::grpc_answer};
 
 /// The answer to a call under way.
@@ -25,7 +25,7 @@ pub struct ResponseFuture<F>(#[pin] State<F>);
 #[pin_project(project = StateProjection)]
 enum State<F> {
     Refused(Refusal, Protocol),
-    Calling(#[pin] F),
+    Calling(#[pin] F, Span),
 }
 
 impl<F> ResponseFuture<F> {
@@ -33,8 +33,8 @@ impl<F> ResponseFuture<F> {
         Self(State::Refused(refusal, protocol))
     }
 
-    pub(super) const fn calling(call: F) -> Self {
-        Self(State::Calling(call))
+    pub(super) const fn calling(call: F, span: Span) -> Self {
+        Self(State::Calling(call, span))
     }
 }
 
@@ -56,8 +56,10 @@ where
                     None => Err(ClientError::Refused(*refusal)),
                 })
             }
-            StateProjection::Calling(call) => {
-                let answer = ready!(call.poll(cx)).map_err(ClientError::inner)?;
+            StateProjection::Calling(call, span) => {
+                let answer = ready!(span.within(|| call.poll(cx)));
+                span.answered(answer.as_ref());
+                let answer = answer.map_err(ClientError::inner)?;
                 Poll::Ready(Ok(answer.map(ClientBody::new)))
             }
         }

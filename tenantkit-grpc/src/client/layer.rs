@@ -7,6 +7,7 @@ use super::{
     CaptureLayer, HopLayer, TenantClient,
     outbound::{Elsewhere, Outbound},
 };
+use crate::trace::Inject;
 
 /// Lets out only calls that belong to a tenant, with a token that proves it. See the
 /// [module](crate::client).
@@ -40,6 +41,17 @@ impl TenantClientLayer {
     #[track_caller]
     pub fn trust(mut self, host: &str) -> Self {
         self.outbound.trusted = self.outbound.trusted.with(host);
+        self
+    }
+
+    /// What puts the present trace into a call: `traceparent`, `tracestate`, `baggage`, and nothing else. It is
+    /// called for each call that goes to a host of the trust domain, in the span of the call.
+    #[must_use]
+    pub fn trace(
+        mut self,
+        inject: impl Fn(&mut dyn tenantkit_core::Carrier) + Send + Sync + 'static,
+    ) -> Self {
+        self.outbound.trace = Inject::new(inject);
         self
     }
 

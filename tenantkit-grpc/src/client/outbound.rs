@@ -6,6 +6,7 @@ use tenantkit_core::{
 };
 
 use super::trust::TrustDomain;
+use crate::trace::Inject;
 
 const TXN_TOKEN: &str = "txn-token";
 
@@ -25,11 +26,16 @@ pub(super) enum Elsewhere {
 pub(super) struct Outbound {
     authority: Authority,
     pub(super) trusted: TrustDomain,
+    pub(super) trace: Inject,
 }
 
 impl Outbound {
     pub(super) fn new(authority: &Authority) -> Self {
-        Self { authority: authority.clone(), trusted: TrustDomain::default() }
+        Self {
+            authority: authority.clone(),
+            trusted: TrustDomain::default(),
+            trace: Inject::default(),
+        }
     }
 
     /// Decides whose call it is, and refuses what may not go out.
@@ -41,12 +47,12 @@ impl Outbound {
         Ok(context)
     }
 
-    /// Decides whose call it is, and adds the token.
+    /// Decides whose call it is, and adds the token; `None` where nothing goes along.
     pub(super) fn send<B>(
         &self,
         request: &mut Request<B>,
         elsewhere: Elsewhere,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<TenantContext>, Refusal> {
         let context = self.whose(request)?;
         if elsewhere == Elsewhere::CarryNothing {
             // That of an earlier hop, if there is one.
@@ -54,13 +60,15 @@ impl Outbound {
         }
         self.refuse_own_identity(request.headers(), &context)?;
         if elsewhere == Elsewhere::CarryNothing && !self.trusts(request) {
+            self.trace.strip(request.headers_mut());
             // No token is asked for, and it is a door all the same.
-            return self.authority.check(&context, Door::Call);
+            return self.authority.check(&context, Door::Call).map(|()| None);
         }
         self.refuse_elsewhere(request, &context)?;
         let token = self.authority.outbound_token(&context)?;
         let put = request.headers_mut().put(TXN_TOKEN, &token);
-        put.map_err(|_| self.refused(Reason::MalformedToken, Some(&context)))
+        put.map_err(|_| self.refused(Reason::MalformedToken, Some(&context)))?;
+        Ok(Some(context))
     }
 
     /// What the caller put into the extensions, else the scope. That the two agree is checked by the

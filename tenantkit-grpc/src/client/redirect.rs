@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::{
     ClientBody, ResponseFuture, TenantClient,
     outbound::{Elsewhere, Outbound},
+    span::Span,
 };
 use crate::{BoxError, ClientError, protocol::Protocol};
 
@@ -82,7 +83,8 @@ where
         match admitted {
             Ok(mut scope) => {
                 let inner = &mut self.inner;
-                ResponseFuture::calling(Pin::new(&mut scope).then(|| inner.call(request)))
+                let calls = Pin::new(&mut scope).then(|| inner.call(request));
+                ResponseFuture::calling(calls, Span::none())
             }
             Err(refusal) => ResponseFuture::refused(refusal, protocol),
         }

@@ -9,6 +9,7 @@ use tower_service::Service;
 use super::{
     ClientBody, ResponseFuture,
     outbound::{Elsewhere, Outbound},
+    span::Span,
 };
 use crate::{BoxError, ClientError, protocol::Protocol};
 
@@ -42,7 +43,19 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let protocol = Protocol::asked(&request);
         match self.outbound.send(&mut request, self.elsewhere) {
-            Ok(()) => ResponseFuture::calling(self.inner.call(request)),
+            Ok(carried) => {
+                let span = match &carried {
+                    Some(context) => Span::of(context, &request, protocol),
+                    None => Span::none(),
+                };
+                let call = span.within(|| {
+                    if carried.is_some() {
+                        self.outbound.trace.inject(request.headers_mut());
+                    }
+                    self.inner.call(request)
+                });
+                ResponseFuture::calling(call, span)
+            }
             Err(refusal) => ResponseFuture::refused(refusal, protocol),
         }
     }

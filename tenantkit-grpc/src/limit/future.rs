@@ -11,8 +11,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
-use tenantkit_core::{Door, Reason, Refusal};
+use tenantkit_core::{Door, Reason, Refusal, Waited};
 use tenantkit_limit::limits::{Denied, Entered, Waiting};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{Deadline, LimitBody, LimitLayer, ambient, deadline, headers, pass::Pass};
@@ -36,6 +37,8 @@ pub struct ResponseFuture<S: Service<Request<B>>, B> {
     #[pin]
     state: State<S, B>,
     answering: Answering,
+    /// How long it stood in the line, where it did.
+    waited: Option<Duration>,
 }
 
 #[pin_project(project = StateProjection)]
@@ -55,6 +58,7 @@ enum State<S: Service<Request<B>>, B> {
 /// A request in the line, with the service that was polled ready for it.
 struct Queued<S, B> {
     turn: Pin<Box<dyn Future<Output = Result<Entered, Denied>> + Send>>,
+    since: Instant,
     inner: S,
     request: Request<B>,
 }
@@ -91,15 +95,15 @@ impl Answering {
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     pub(super) const fn working(work: S::Future, pass: Pass, answering: Answering) -> Self {
-        Self { state: State::Working { work, pass: Some(pass) }, answering }
+        Self::at(State::Working { work, pass: Some(pass) }, answering)
     }
 
     pub(super) const fn too_late(answering: Answering) -> Self {
-        Self { state: State::TooLate, answering }
+        Self::at(State::TooLate, answering)
     }
 
     pub(super) fn denied(denied: Denied, answering: Answering) -> Self {
-        Self { state: State::Denied(denied), answering }
+        Self::at(State::Denied(denied), answering)
     }
 
     pub(super) fn waiting(
@@ -113,8 +117,12 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
             let turn = tokio::time::timeout(patience, waiting.enter()).await;
             turn.unwrap_or_else(|_| Err(too_long(patience)))
         });
-        let queued = Queued { turn, inner, request };
-        Self { state: State::Waiting(Some(Box::new(queued))), answering }
+        let queued = Queued { turn, since: Instant::now(), inner, request };
+        Self::at(State::Waiting(Some(Box::new(queued))), answering)
+    }
+
+    const fn at(state: State<S, B>, answering: Answering) -> Self {
+        Self { state, answering, waited: None }
     }
 }
 
@@ -137,7 +145,8 @@ where
             let Some(queued) = held else { panic!("polled after its handler panicked") };
             let turn = ready!(queued.turn.as_mut().poll(cx));
             let Some(queued) = held.take() else { unreachable!("it was there above") };
-            let Queued { mut inner, mut request, .. } = *queued;
+            let Queued { since, mut inner, mut request, .. } = *queued;
+            *this.waited = Some(since.elapsed());
             let state = match turn {
                 Ok(entered) => {
                     let pass = answering.pass(entered, &mut request);
@@ -155,7 +164,11 @@ where
                 let grpc = const { HeaderValue::from_static("application/grpc") };
                 Poll::Ready(Ok(deadline::exceeded(content_type.unwrap_or(grpc))))
             }
-            StateProjection::Denied(denied) => Poll::Ready(Ok(refuse(denied, answering))),
+            StateProjection::Denied(denied) => {
+                let mut answer = refuse(denied, answering);
+                tell_wait(*this.waited, &mut answer);
+                Poll::Ready(Ok(answer))
+            }
             StateProjection::Waiting(_) => unreachable!("it went on above"),
             StateProjection::Working { work, pass } => {
                 let polled = ambient::within(answering.deadline, || work.poll(cx));
@@ -167,9 +180,17 @@ where
                 {
                     headers::tell(standings, answer.headers_mut());
                 }
+                tell_wait(*this.waited, &mut answer);
                 Poll::Ready(Ok(LimitBody::working(answer, pass, answering.deadline)))
             }
         }
+    }
+}
+
+/// Adds it to what the handler waited for by itself.
+fn tell_wait<B>(waited: Option<Duration>, answer: &mut Response<B>) {
+    if let Some(waited) = waited {
+        *answer.extensions_mut().get_or_insert_default::<Waited>() += waited;
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     BoxError,
     protocol::Protocol,
     refusal::{Challenge, grpc_answer, http_answer},
+    trace::Adopt,
 };
 
 /// The answer of a [`TenantService`](super::TenantService) under way.
@@ -67,12 +68,13 @@ impl<S: Service<Request<B>>, B: Body + 'static> ResponseFuture<S, B> {
         request: Request<B>,
         context: TenantContext,
         answering: Answering,
+        trace: &Adopt,
     ) -> Self {
         let mut scope = match context.scope(()) {
             Ok(scope) => scope,
             Err(refusal) => return Self::refused(refusal, answering),
         };
-        let span = Span::of(&context);
+        let span = Span::of(&context, &request, answering.protocol, trace);
         let deadline = Some(Deadline::of(&context));
         // Whatever stood there did not come through this layer.
         let mut request = request.map(|body| upload::bound(body, &context));
@@ -117,6 +119,7 @@ where
                     panic!("polled after it was ready");
                 };
                 let (mut head, body) = answer.into_parts();
+                span.answered(&head);
                 // The answer's own, whatever the caller called its request.
                 let protocol = Protocol::of(&head.headers);
                 if protocol == Protocol::Http && !head.headers.contains_key(header::CACHE_CONTROL) {

@@ -4,7 +4,7 @@ use tenantkit_core::{Authority, Listener, Source};
 use tower_layer::Layer;
 
 use super::TenantService;
-use crate::refusal::Challenge;
+use crate::{refusal::Challenge, trace::Adopt};
 
 /// Lets in only requests whose tenant is verified. See the [module](crate::server).
 ///
@@ -16,13 +16,14 @@ use crate::refusal::Challenge;
 pub struct TenantLayer {
     listener: Listener,
     challenge: Option<Challenge>,
+    trace: Adopt,
 }
 
 impl TenantLayer {
     /// A layer that admits nothing yet.
     #[must_use]
     pub fn new(authority: &Authority) -> Self {
-        Self { listener: authority.listener(), challenge: None }
+        Self { listener: authority.listener(), challenge: None, trace: Adopt::default() }
     }
 
     /// Admits a source. One that faces the internet admits [`Source::Bearer`]; one between services
@@ -40,13 +41,25 @@ impl TenantLayer {
             Source::Bearer => Some(Challenge::Bearer),
             _ => self.challenge,
         };
-        Self { listener: self.listener.admit(source), challenge }
+        Self { listener: self.listener.admit(source), challenge, ..self }
+    }
+
+    /// What gives the span of a request its place in the caller's trace. It is called for each request whose
+    /// tenant is verified, in its scope, with the headers and the span, which has not begun yet. A trace tells
+    /// nothing of who acts.
+    #[cfg(feature = "tracing")]
+    #[must_use]
+    pub fn trace(
+        self,
+        adopt: impl Fn(&dyn tenantkit_core::Carrier, &tracing::Span) + Send + Sync + 'static,
+    ) -> Self {
+        Self { trace: Adopt::new(adopt), ..self }
     }
 
     /// Wraps a service. The same as [`Layer::layer`], without the import.
     pub fn layer<S>(&self, inner: S) -> TenantService<S> {
         let challenge = self.challenge.unwrap_or(Challenge::Bearer);
-        TenantService::new(inner, self.listener.clone(), challenge)
+        TenantService::new(inner, self.listener.clone(), challenge, self.trace.clone())
     }
 
     /// Wraps one service of a tonic server, so that others (health, reflection) stay outside. A

@@ -12,7 +12,7 @@ use tenantkit_core::{AuditAction, AuditEvent, Begun, Door, Inbound, Listener, Re
 use tower_service::Service;
 
 use super::{ResponseFuture, TenantBody, future::Answering, host, peer, waiting::Waiting};
-use crate::{BoxError, refusal::Challenge};
+use crate::{BoxError, refusal::Challenge, trace::Adopt};
 
 /// What a [`TenantLayer`](super::TenantLayer) makes of a service.
 #[derive(Debug, Clone)]
@@ -20,11 +20,17 @@ pub struct TenantService<S> {
     inner: S,
     listener: Listener,
     challenge: Challenge,
+    trace: Adopt,
 }
 
 impl<S> TenantService<S> {
-    pub(super) const fn new(inner: S, listener: Listener, challenge: Challenge) -> Self {
-        Self { inner, listener, challenge }
+    pub(super) const fn new(
+        inner: S,
+        listener: Listener,
+        challenge: Challenge,
+        trace: Adopt,
+    ) -> Self {
+        Self { inner, listener, challenge, trace }
     }
 }
 
@@ -49,12 +55,13 @@ where
         let begun = inbound(&self.listener, &request).and_then(|it| self.listener.begin(it));
         match begun {
             Ok(Begun::Identified(context)) => {
-                ResponseFuture::start(&mut self.inner, request, context, answering)
+                ResponseFuture::start(&mut self.inner, request, context, answering, &self.trace)
             }
             Ok(Begun::Waiting(turn)) => {
                 let next = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, next);
-                let waiting = Waiting::new(turn, self.listener.clone(), request, ready);
+                let (listener, trace) = (self.listener.clone(), self.trace.clone());
+                let waiting = Waiting::new(turn, listener, request, ready, trace);
                 ResponseFuture::waiting(waiting, answering)
             }
             Err(refusal) => ResponseFuture::refused(refusal, answering),

@@ -11,6 +11,7 @@ use tenantkit_core::{CheckPermit, Listener, Turn};
 use tower_service::Service;
 
 use super::{ResponseFuture, future::Answering, service::inbound};
+use crate::trace::Adopt;
 
 /// A request in the line, with the service that was polled ready for it.
 pub(super) struct Waiting<S, B> {
@@ -18,11 +19,18 @@ pub(super) struct Waiting<S, B> {
     listener: Listener,
     request: Request<B>,
     inner: S,
+    trace: Adopt,
 }
 
 impl<S, B> Waiting<S, B> {
-    pub(super) const fn new(turn: Turn, listener: Listener, request: Request<B>, inner: S) -> Self {
-        Self { turn, listener, request, inner }
+    pub(super) const fn new(
+        turn: Turn,
+        listener: Listener,
+        request: Request<B>,
+        inner: S,
+        trace: Adopt,
+    ) -> Self {
+        Self { turn, listener, request, inner, trace }
     }
 
     /// Ready when the check may be done.
@@ -33,14 +41,13 @@ impl<S, B> Waiting<S, B> {
 
 impl<S: Service<Request<B>>, B: Body + 'static> Waiting<S, B> {
     /// Does the check, and calls the handler where it holds.
-    pub(super) fn go_on(
-        mut self,
-        permit: CheckPermit,
-        answering: Answering,
-    ) -> ResponseFuture<S, B> {
+    pub(super) fn go_on(self, permit: CheckPermit, answering: Answering) -> ResponseFuture<S, B> {
         let inbound = inbound(&self.listener, &self.request);
         match inbound.and_then(|inbound| permit.identify(inbound)) {
-            Ok(context) => ResponseFuture::start(&mut self.inner, self.request, context, answering),
+            Ok(context) => {
+                let Self { mut inner, request, trace, .. } = self;
+                ResponseFuture::start(&mut inner, request, context, answering, &trace)
+            }
             Err(refusal) => ResponseFuture::refused(refusal, answering),
         }
     }

@@ -12,7 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
-use tenantkit_core::TierSet;
+use tenantkit_core::{TierSet, Waited};
 use tenantkit_grpc::{
     limit::{Deadline, LimitLayer, Onward},
     server::TenantBody,
@@ -235,13 +235,21 @@ async fn who_waits_for_the_process_is_served_when_there_is_room_and_refused_when
     let refused = service.clone().oneshot(from(&world, "globex")).await.unwrap();
     assert_eq!(refused.status(), 503);
     assert_eq!(refused.headers()["retry-after"], "2");
+    // What counts who waits reads it there.
+    let waited = |answer: &Response<_>| answer.extensions().get().map(|it: &Waited| it.duration());
+    assert_eq!(waited(&held), None);
+    assert!(waited(&refused).unwrap() >= Duration::from_secs(2));
 
     let waits = tokio::spawn(service.clone().oneshot(from(&world, "globex")));
     let given_up = tokio::spawn(service.oneshot(from(&world, "globex")));
     tokio::task::yield_now().await;
     given_up.abort();
+    tokio::time::sleep(Duration::from_millis(30)).await;
     drop(held);
-    assert_eq!(waits.await.unwrap().unwrap().status(), 200);
+    let served = waits.await.unwrap().unwrap();
+    assert_eq!(served.status(), 200);
+    let waited = waited(&served).unwrap();
+    assert!((30..40).contains(&waited.as_millis()), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ use super::{
     policy::Policy,
     room::{self, Room},
     settings::Settings,
+    trace::Adopt,
 };
 use crate::{dead_letter::DeadLetters, headers};
 
@@ -34,6 +35,7 @@ pub struct TenantConsumerBuilder {
     settings: Settings,
     weights: Vec<(&'static str, Weight)>,
     duplicates: usize,
+    trace: Adopt,
 }
 
 /// Why a consumer cannot be built.
@@ -107,6 +109,7 @@ impl TenantConsumerBuilder {
             settings: Settings::default(),
             weights: Vec::new(),
             duplicates: 65_536,
+            trace: Adopt::default(),
         }
     }
 
@@ -243,6 +246,18 @@ impl TenantConsumerBuilder {
         Self { duplicates: remembered, ..self }
     }
 
+    /// What gives the span of a record its place in the trace of who sent it. It is called for each attempt, in the
+    /// tenant's scope, with the headers of the record (of a batch, the first) and the span, which has not begun yet. A
+    /// trace tells nothing of who acts.
+    #[cfg(feature = "tracing")]
+    #[must_use]
+    pub fn trace(
+        self,
+        adopt: impl Fn(&dyn tenantkit_core::Carrier, &tracing::Span) + Send + Sync + 'static,
+    ) -> Self {
+        Self { trace: Adopt::new(adopt), ..self }
+    }
+
     /// What trusts more than a proof.
     #[must_use]
     pub fn dangerous(self) -> DangerousConsumerBuilder {
@@ -285,6 +300,7 @@ impl TenantConsumerBuilder {
             weights,
             settings: self.settings,
             duplicates: self.duplicates,
+            trace: self.trace,
         })
     }
 

@@ -1,6 +1,6 @@
 //! [`Incoming`]: a record as a handler gets it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tenantkit_core::UnixTime;
 
@@ -12,6 +12,7 @@ use crate::Headers;
 pub struct Incoming {
     pub(super) record: Arc<Record>,
     pub(super) attempt: u32,
+    pub(super) waited: Duration,
 }
 
 /// What was read.
@@ -67,6 +68,12 @@ impl Incoming {
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.record.headers
+    }
+
+    /// How long it has waited in memory for its tenant's turn, since it was read or a delay was over.
+    #[must_use]
+    pub const fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// Which attempt this is, from 1. It begins anew when the record is read again.

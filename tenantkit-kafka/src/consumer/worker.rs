@@ -24,6 +24,7 @@ use super::{
     queue::Leased,
     reader::Shared,
     task::{Task, What},
+    trace::Adopt,
 };
 use crate::dead_letter::{DeadLetters, Verdict};
 
@@ -42,6 +43,7 @@ pub(super) struct Worker {
     pub(super) budget: Arc<RetryBudget>,
     /// How many records a handler gets at most.
     pub(super) batch: usize,
+    pub(super) trace: Adopt,
 }
 
 /// How an attempt ended.
@@ -137,13 +139,14 @@ impl Worker {
         let records = leases.iter().map(|(lease, _)| Incoming {
             record: Arc::clone(&lease.record),
             attempt: self.attempts(lease, tenant, |attempts| attempts.made()),
+            waited: lease.waited(),
         });
         let records: Vec<_> = records.collect();
         let context = match proof.context() {
             Ok(context) => context,
             Err(refusal) => return Ended::Failed(Kind::of(refusal)),
         };
-        let span = Span::new(&context, &records);
+        let span = Span::new(&context, &records, &self.trace);
         let handling = (self.handler)(context.clone(), records);
         let handling = match context.scope(handling) {
             Ok(handling) => AssertUnwindSafe(handling).catch_unwind(),

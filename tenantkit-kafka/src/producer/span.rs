@@ -15,20 +15,24 @@ impl Span {
         context: &TenantContext,
         record: &Outgoing<'_>,
     ) -> Self {
-        Self(tracing::info_span!(
-            "send",
-            otel.name = format_args!("send {}", record.topic),
-            otel.kind = "producer",
-            messaging.system = "kafka",
-            messaging.operation.name = operation,
-            messaging.operation.type = "send",
-            messaging.destination.name = record.topic,
-            messaging.kafka.message.tombstone = record.payload.is_none(),
-            messaging.message.body.size = record.payload.map_or(0, <[u8]>::len),
-            tenant.id = %context.tenant(),
-            tenant.tier = context.tier().as_str(),
-            error.type = tracing::field::Empty,
-        ))
+        // In its scope: whoever makes more of spans reads there whose they are.
+        let make = || {
+            tracing::info_span!(
+                "send",
+                otel.name = format_args!("send {}", record.topic),
+                otel.kind = "producer",
+                messaging.system = "kafka",
+                messaging.operation.name = operation,
+                messaging.operation.type = "send",
+                messaging.destination.name = record.topic,
+                messaging.kafka.message.tombstone = record.payload.is_none(),
+                messaging.message.body.size = record.payload.map_or(0, <[u8]>::len),
+                tenant.id = %context.tenant(),
+                tenant.tier = context.tier().as_str(),
+                error.type = tracing::field::Empty,
+            )
+        };
+        Self(context.in_scope(make).unwrap_or_else(|_| make()))
     }
 
     #[cfg(not(feature = "tracing"))]

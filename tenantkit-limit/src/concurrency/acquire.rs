@@ -4,7 +4,7 @@ use std::{
     fmt,
     hash::Hash,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use tenantkit_core::{Refusal, TenantId};
@@ -43,14 +43,22 @@ impl<K: Eq + Hash + Clone> Acquire<K> {
         Self { limiter, key, cap, state: State::New }
     }
 
+    /// Takes a permit or a place in the line at once, where a poll would else do so when it comes.
+    pub(crate) fn begun(mut self) -> Result<Self, Result<Permit<K>, Refusal>> {
+        match self.begin(Waker::noop()) {
+            Ok(_) => Ok(self),
+            Err(result) => Err(result),
+        }
+    }
+
     /// Takes a permit or a place in the line.
-    fn begin(&mut self, cx: &Context<'_>) -> Result<u32, Result<Permit<K>, Refusal>> {
+    fn begin(&mut self, waker: &Waker) -> Result<u32, Result<Permit<K>, Refusal>> {
         let refused = match self.limiter.try_acquire(&self.key, self.cap) {
             // With a cap of zero it would wait for ever.
             Err(refused) if self.cap.permits() > 0 => refused,
             result => return Err(result),
         };
-        let (waiter, wakers) = self.limiter.shared().enqueue(&self.key, self.cap, cx.waker());
+        let (waiter, wakers) = self.limiter.shared().enqueue(&self.key, self.cap, waker);
         let Some(waiter) = waiter else { return Err(Err(refused)) };
         // Before anybody is woken, whose waker could panic: the place in the line is ours to leave.
         self.state = State::Waits(waiter);
@@ -65,7 +73,7 @@ impl<K: Eq + Hash + Clone> Future for Acquire<K> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let waiter = match this.state {
-            State::New => match this.begin(cx) {
+            State::New => match this.begin(cx.waker()) {
                 Ok(waiter) => waiter,
                 Err(result) => {
                     this.state = State::Done;

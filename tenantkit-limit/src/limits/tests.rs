@@ -7,7 +7,9 @@ use std::{
 
 use tenantkit_core::{Reason, TenantContext, Tier, test_util::TestAuthority};
 
-use super::{CannotReplace, Denied, Entered, InvalidLimits, Limits, LimitsBuilder, ResourceLimits};
+use super::{
+    CannotReplace, Denied, Entered, Entry, InvalidLimits, Limits, LimitsBuilder, ResourceLimits,
+};
 use crate::{
     admission::Admission,
     concurrency::{Cap, Limit, Permit, Sharing},
@@ -90,6 +92,7 @@ fn a_refusal_by_the_process_takes_nothing_from_the_rate_and_no_permit() {
     let admission =
         Admission::builder(tests.authority().tiers()).clock(tests.clock().clone()).build().unwrap();
     let door = door(limits(&tests, FREE.rate(TWO).in_flight(5)).admission(admission.clone()));
+    assert!(door.limits.admission().is_some());
     let acme = tests.context("acme");
     // A wait counts once it has lasted for an interval.
     for _ in 0..3 {
@@ -281,6 +284,28 @@ fn who_waits_for_the_process_counts_as_under_way() {
     drop(in_line(&door, &globex));
     drop(line);
     drop(in_line(&door, &acme));
+}
+
+#[test]
+fn who_waits_for_the_process_has_its_place_before_it_is_polled() {
+    let tests = TestAuthority::new();
+    let (door, _third) = nearly_full(limits(&tests, FREE.in_flight(2)));
+    let (acme, globex) = (tests.context("acme"), tests.context("globex"));
+    let held = door.try_enter(&globex, Cost::ONE).unwrap();
+    let begun = || match door.begin(&acme, Cost::ONE) {
+        Ok(Entry::Waits(waiting)) => Ok(waiting),
+        Ok(Entry::Entered(entered)) => panic!("there is no room: {entered:?}"),
+        Err(denied) => Err(reason(&denied)),
+    };
+    let (first, second) = (begun().unwrap(), begun().unwrap());
+    assert_eq!(begun().unwrap_err(), Reason::ConcurrencyExceeded);
+    drop(held);
+    assert_eq!(reason(&refused(&door, &acme)), Reason::ConcurrencyExceeded);
+    // Dropped unpolled, what it was given meanwhile is the next one's.
+    drop(first);
+    let Poll::Ready(entered) = poll(pin!(second.enter())) else { panic!("it is its turn") };
+    drop(entered.unwrap());
+    drop(door.try_enter(&globex, Cost::ONE).unwrap());
 }
 
 #[test]

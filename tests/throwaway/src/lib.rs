@@ -26,6 +26,7 @@
 //! thread of its own.
 
 mod blocking;
+mod collector;
 mod database;
 mod error;
 mod folder;
@@ -39,6 +40,7 @@ mod proxy;
 mod redis;
 pub mod tools;
 
+pub use collector::Collector;
 pub use database::Database;
 pub use error::Error;
 pub use folder::Folder;

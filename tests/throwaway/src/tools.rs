@@ -162,6 +162,48 @@ pub fn kafka_jars() -> Result<PathBuf, Error> {
     Ok(folder.join("jars"))
 }
 
+/// An OpenTelemetry Collector with a receiver for OTLP and exporters to files and for Prometheus: the one that
+/// `TENANTKIT_COLLECTOR` names, or else one built with Go, which takes minutes.
+///
+/// # Errors
+///
+/// As [`go_install`].
+pub fn collector() -> Result<PathBuf, Error> {
+    if let Some(found) = named("TENANTKIT_COLLECTOR") {
+        return Ok(found);
+    }
+    let builder = go_install("go.opentelemetry.io/collector/cmd/builder@v0.158.0")?;
+    let folder = cache("otelcol-0.158.0", |folder| {
+        say("building the OpenTelemetry Collector 0.158.0");
+        let parts = folder.join("builder.yaml");
+        fs::write(&parts, include_str!("collector/builder.yaml"))
+            .map_err(Error::io("write a builder.yaml"))?;
+        run(Command::new(builder).current_dir(folder).arg("--config=builder.yaml"))
+    })?;
+    Ok(folder.join("dist/otelcol"))
+}
+
+/// `promtool`, which checks and tests rules of Prometheus: the one that `TENANTKIT_PROMTOOL` names, or the one on
+/// `PATH`, or else Debian's, out of its package, which is not installed.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is no `apt-get`, [`Error::Failed`] when the package could not be had.
+pub fn promtool() -> Result<PathBuf, Error> {
+    if let Some(found) = named("TENANTKIT_PROMTOOL").or_else(|| on_path("promtool")) {
+        return Ok(found);
+    }
+    let folder = cache("promtool", |folder| {
+        require("apt-get", "download prometheus, see https://prometheus.io/download")?;
+        require("dpkg", "download prometheus, see https://prometheus.io/download")?;
+        say("fetching promtool from Debian's package prometheus");
+        let mut fetch = Command::new("sh");
+        fetch.args(["-ec", "apt-get download prometheus >&2; dpkg -x prometheus_*.deb ."]);
+        run(fetch.current_dir(folder))
+    })?;
+    Ok(folder.join("usr/bin/promtool"))
+}
+
 /// The program that `go install` makes of `package@version`.
 ///
 /// # Errors

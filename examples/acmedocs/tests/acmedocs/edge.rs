@@ -6,6 +6,7 @@ use acmedocs::{
     Config, authority,
     edge::{self, Cores},
     limits::Limited,
+    telemetry::Telemetry,
 };
 use axum::{
     body::Body,
@@ -28,7 +29,8 @@ async fn asked(world: &World, url: &str, request: Builder, body: Body) -> axum::
     let documents = edge::documents(&authority, edge::channel(url).unwrap()).unwrap();
     let bearer = format!("Bearer {}", world.idp.bearer("acme", "alice", issuer::now()));
     let request = request.header("authorization", bearer).body(body).unwrap();
-    let answer = edge::router(&authority, documents, None).unwrap().call(request);
+    let telemetry = Telemetry::of(&config, "edge", &authority).unwrap();
+    let answer = edge::router(&authority, documents, None, &telemetry).unwrap().call(request);
     tokio::time::timeout(Duration::from_secs(3600), answer).await.expect("it hangs").unwrap()
 }
 
@@ -76,8 +78,10 @@ async fn an_export_waits_for_a_core() {
     let limits = Limited::by(&config, &authority, &authority).unwrap().unwrap().edge;
     let url = format!("http://{}", world.documents_address);
     let documents = edge::documents(&authority, edge::channel(&url).unwrap()).unwrap();
+    let telemetry = Telemetry::of(&config, "edge", &authority).unwrap();
     let cores = Cores::new(1).unwrap();
-    let mut router = edge::router(&authority, documents, Some((&limits, cores.clone()))).unwrap();
+    let limits = Some((&limits, cores.clone()));
+    let mut router = edge::router(&authority, documents, limits, &telemetry).unwrap();
     let at_work = cores.one_for(&TenantId::new("globex").unwrap()).await.unwrap();
 
     let bearer = format!("Bearer {}", world.idp.bearer("acme", "alice", issuer::now()));

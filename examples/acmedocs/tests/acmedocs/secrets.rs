@@ -3,6 +3,7 @@
 use acmedocs::proto::ListRequest;
 use demo::{Acmedocs, Issuer, Setup, World, issuer, kafka::Brokers};
 use hyper::Method;
+use throwaway::{Collector, tools};
 use tonic::Request;
 
 /// What stands in a document, and nowhere else.
@@ -39,6 +40,11 @@ impl Driven {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_written_down_has_a_token_or_a_document_in_it() {
     let setup = Setup::default().log("trace").kafka(Brokers::Embedded);
+    let collector = tools::or_skip(Collector::start());
+    let setup = match &collector {
+        Some(it) => setup.telemetry(&format!("collector = \"{}\"", it.grpc())),
+        None => setup,
+    };
     let world = World::of(setup, Acmedocs::Process).await.unwrap();
     // What cannot be indexed has something to say as well.
     let wrong = format!("ALTER TABLE search ADD CHECK (title IS DISTINCT FROM '{SECRET}')");
@@ -70,7 +76,16 @@ async fn nothing_that_is_written_down_has_a_token_or_a_document_in_it() {
     driven.world.link.cut();
     driven.call(idp(&driven, "acme"), Some(&document), &[]).await;
 
-    let written = driven.world.said().unwrap() + &driven.world.audited().unwrap();
+    let mut written = driven.world.said().unwrap() + &driven.world.audited().unwrap();
+    if let Some(collector) = &collector {
+        driven.world.terminate().await.unwrap();
+        collector.stop().unwrap();
+        let [traces, logs, metrics] =
+            ["traces", "logs", "metrics"].map(|it| collector.received(it));
+        assert!(traces.contains("tenant.id") && metrics.contains("tenantkit.refusals"));
+        assert!(logs.contains("tenantkit.audit") && logs.contains("a change was not indexed"));
+        written.extend([traces, logs, metrics]);
+    }
     assert!(written.contains("sources-disagree"), "the audit log is not there");
     assert!(written.contains("INSERT INTO documents"), "the log is not as loud as it was told");
     assert!(written.contains("a change was not indexed"), "nothing is told of what is not indexed");

@@ -3,35 +3,44 @@
 
 use tenantkit_core::TenantContext;
 
-use super::{super::Incoming, Ended};
+use super::{
+    super::{Incoming, trace::Adopt},
+    Ended,
+};
 
 pub(super) struct Span(#[cfg(feature = "tracing")] tracing::Span);
 
 impl Span {
     #[cfg(feature = "tracing")]
-    pub(super) fn new(context: &TenantContext, records: &[Incoming]) -> Self {
+    pub(super) fn new(context: &TenantContext, records: &[Incoming], trace: &Adopt) -> Self {
         let Some(first) = records.first() else { return Self(tracing::Span::none()) };
-        Self(tracing::info_span!(
-            "process",
-            otel.name = format_args!("process {}", first.topic()),
-            otel.kind = "consumer",
-            messaging.system = "kafka",
-            messaging.operation.name = "process",
-            messaging.operation.type = "process",
-            messaging.destination.name = first.topic(),
-            messaging.destination.partition.id = first.partition(),
-            messaging.kafka.offset = first.offset(),
-            messaging.kafka.message.tombstone = first.payload().is_none(),
-            messaging.message.body.size = first.payload().map_or(0, <[u8]>::len),
-            messaging.batch.message_count = records.len(),
-            tenant.id = %context.tenant(),
-            tenant.tier = context.tier().as_str(),
-            error.type = tracing::field::Empty,
-        ))
+        // In its scope: whoever makes more of spans reads there whose they are.
+        let make = || {
+            let span = tracing::info_span!(
+                "process",
+                otel.name = format_args!("process {}", first.topic()),
+                otel.kind = "consumer",
+                messaging.system = "kafka",
+                messaging.operation.name = "process",
+                messaging.operation.type = "process",
+                messaging.destination.name = first.topic(),
+                messaging.destination.partition.id = first.partition(),
+                messaging.kafka.offset = first.offset(),
+                messaging.kafka.message.tombstone = first.payload().is_none(),
+                messaging.message.body.size = first.payload().map_or(0, <[u8]>::len),
+                messaging.batch.message_count = records.len(),
+                tenant.id = %context.tenant(),
+                tenant.tier = context.tier().as_str(),
+                error.type = tracing::field::Empty,
+            );
+            trace.adopt(first.headers(), &span);
+            span
+        };
+        Self(context.in_scope(make).unwrap_or_else(|_| make()))
     }
 
     #[cfg(not(feature = "tracing"))]
-    pub(super) const fn new(_: &TenantContext, _: &[Incoming]) -> Self {
+    pub(super) const fn new(_: &TenantContext, _: &[Incoming], _: &Adopt) -> Self {
         Self()
     }
 
