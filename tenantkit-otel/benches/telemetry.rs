@@ -263,7 +263,7 @@ fn request(criterion: &mut Criterion) {
     // Once inside, and once outside, where nobody knows the tenant.
     let mut service = layer.layer(Known(layer.layer(Handler), acme.clone()));
     let provider = SdkTracerProvider::builder()
-        .with_sampler(TenantSampler::builder(ALL).keeps_refusals().build())
+        .with_sampler(TenantSampler::builder(ALL).keeps_refusals().build().unwrap())
         .with_span_processor(TenantSpans::around(Drops).keeps_refusals())
         .build();
     let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
@@ -356,6 +356,6 @@ fn sampler(criterion: &mut Criterion) {
     };
     let ratio = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(0.01)));
     group.bench_function("SDK", |it| it.iter(|| decide(&ratio)));
-    let ours = TenantSampler::builder(RATE).build();
+    let ours = TenantSampler::builder(RATE).build().unwrap();
     group.bench_function("tenantkit", |it| acme.in_scope(|| it.iter(|| decide(&ours))).unwrap());
 }

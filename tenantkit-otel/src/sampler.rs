@@ -7,13 +7,15 @@
 //! use tenantkit_otel::sampler::TenantSampler;
 //!
 //! const TRACES: Quota = Quota::per_second(5).burst(20).declare();
+//! const FEW: Quota = Quota::per_minute(30).declare();
 //!
 //! let sampler = TenantSampler::builder(TRACES)
 //!     .pin(TenantId::new("acme")?) // all of its traces
+//!     .rate(TenantId::new("globex")?, FEW)
 //!     .most_tenants(100_000)
-//!     .build();
+//!     .build()?;
 //! let provider = SdkTracerProvider::builder().with_sampler(sampler).build();
-//! # Ok::<(), tenantkit_core::InvalidTenantId>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # How it decides
@@ -21,7 +23,7 @@
 //! - With a **parent**, as the parent: a trace is kept whole or not at all. At the edge, whoever calls could ask for all of
 //!   its traces that way; [`TenantSamplerBuilder::limits_remote_parents`] lets a remote parent only lower what is kept.
 //! - A **pinned** tenant's traces are kept.
-//! - Any other tenant's are kept within its **rate**. What is kept of one tenant takes nothing from another.
+//! - Any other tenant's are kept within its **rate**, its own or that of all who have none. What is kept of one tenant takes nothing from another.
 //! - What belongs to **nobody** has one rate together.
 //! - A **refusal** is kept although its trace is not, where [`TenantSamplerBuilder::keeps_refusals`] says so: the span that
 //!   has [`REFUSAL_CODE`](crate::names::REFUSAL_CODE) when it ends, alone. It takes recording every root.
@@ -33,7 +35,7 @@
 
 mod build;
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use foldhash::quality::RandomState;
 use opentelemetry::{
@@ -59,10 +61,16 @@ struct Inner {
     limiter: RateLimiter<Whose>,
     tenants: Plan,
     nobody: Plan,
-    pinned: HashSet<TenantId, RandomState>,
+    own: HashMap<TenantId, Kept, RandomState>,
     limits_remote_parents: bool,
     keeps_refusals: bool,
     clock: Arc<dyn Clock>,
+}
+
+/// What is kept of a tenant of which something else was said than of all.
+enum Kept {
+    All,
+    Within(Plan),
 }
 
 /// Whose rate it is.
@@ -75,8 +83,11 @@ enum Whose {
 impl Inner {
     fn keeps(&self, whose: &Whose) -> bool {
         let plan = match whose {
-            Whose::Tenant(tenant) if self.pinned.contains(tenant) => return true,
-            Whose::Tenant(_) => &self.tenants,
+            Whose::Tenant(tenant) => match self.own.get(tenant) {
+                Some(Kept::All) => return true,
+                Some(Kept::Within(plan)) => plan,
+                None => &self.tenants,
+            },
             Whose::Nobody => &self.nobody,
         };
         self.limiter.check(whose, plan, Cost::ONE, self.clock.monotonic()).is_allowed()
@@ -130,7 +141,7 @@ const fn result(decision: SamplingDecision, trace_state: TraceState) -> Sampling
 impl fmt::Debug for TenantSampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TenantSampler")
-            .field("pinned", &self.0.pinned.len())
+            .field("own", &self.0.own.len())
             .field("tenants", &self.0.limiter.len())
             .finish_non_exhaustive()
     }

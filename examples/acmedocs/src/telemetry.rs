@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use tenantkit::{
-    Authority, TenantPool,
+    Authority, Clock, TenantPool,
     kafka::ConsumerHandle,
     limit::limits::Limits,
     otel::{
@@ -67,6 +67,7 @@ pub struct Telemetry {
     top: Arc<TopTenants>,
     latencies: Arc<TenantLatencies>,
     board: Board,
+    clock: Arc<dyn Clock>,
 }
 
 impl Telemetry {
@@ -102,12 +103,12 @@ impl Telemetry {
         let pinned = told.map(config::Telemetry::pinned).transpose()?.unwrap_or_default();
         let latencies = Arc::new(TenantLatencies::new(pinned, WATCHED));
         let refusals = LastRefusals::new(REFUSALS, Arc::clone(&clock));
-        let requests = RequestLayer::new(RequestMetrics::new(&meter)?, clock)
+        let requests = RequestLayer::new(RequestMetrics::new(&meter)?, Arc::clone(&clock))
             .top(Arc::clone(&top))
             .latencies(Arc::clone(&latencies))
             .refusals(refusals.clone());
         let board = Board::new(tiers, Arc::clone(&top), refusals).latencies(Arc::clone(&latencies));
-        Ok(Self { metrics, meter, requests, top, latencies, board })
+        Ok(Self { metrics, meter, requests, top, latencies, board, clock })
     }
 
     /// Counts requests: once inside the layer that tells whose they are, and once outside.
@@ -156,6 +157,7 @@ impl Telemetry {
     pub(crate) async fn follow(self, exports: Option<Exports>) {
         loop {
             tokio::time::sleep(WINDOW).await;
+            self.latencies.mark(self.clock.monotonic());
             self.latencies.follow(self.top.current().of(Measure::Time));
             if let (Some(exports), Some(last)) = (&exports, self.top.last()) {
                 last.first(WATCHED).tell(&exports.logger());

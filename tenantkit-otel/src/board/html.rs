@@ -68,14 +68,18 @@ fn of_ranking(page: &mut String, ranking: &Ranking) {
 fn of_watched(page: &mut String, watched: &[Watched]) {
     page.push_str(
         "<h2>Tenants that are watched</h2><table><tr><th>tenant<th class=n>served<th class=n>failed\
-         <th class=n>within 250 ms<th class=n>50% within<th class=n>99% within",
+         <th class=n>within 250 ms<th class=n>50% within<th class=n>99% within<th class=n>burn, failures\
+         <th class=n>burn, slowness<th>alert",
     );
     for it in watched {
-        let Watched { tenant, served, failed, within_250_ms, p50_s, p99_s } = it;
-        let (p50, p99) = (seconds(*p50_s), seconds(*p99_s));
+        let Watched { tenant, served, failed, within_250_ms, .. } = it;
+        let (p50, p99) = (seconds(it.p50_s), seconds(it.p99_s));
+        let (failures, slowness) = (times(it.failures_burn_1h), times(it.slowness_burn_1h));
+        let alert = it.alert.unwrap_or_default();
         let _ = write!(
             page,
-            "<tr><td>{tenant}<td class=n>{served}<td class=n>{failed}<td class=n>{within_250_ms}<td class=n>{p50}<td class=n>{p99}"
+            "<tr><td>{tenant}<td class=n>{served}<td class=n>{failed}<td class=n>{within_250_ms}\
+             <td class=n>{p50}<td class=n>{p99}<td class=n>{failures}<td class=n>{slowness}<td>{alert}"
         );
     }
     page.push_str("</table>");
@@ -96,6 +100,10 @@ fn of_refusals(page: &mut String, refusals: &[Refused]) {
 
 fn seconds(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), |it| format!("{it:.3} s"))
+}
+
+fn times(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), |it| format!("{it:.1}"))
 }
 
 fn escaped(text: &str) -> String {

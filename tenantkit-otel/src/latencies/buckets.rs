@@ -1,9 +1,14 @@
 //! [`Latencies`]: one histogram, whose buckets are an eighth of a power of two wide.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
+
+use super::burn::{Alert, Burn, Mark, Marks};
 
 /// Buckets for each power of two.
 const PARTS: u64 = 8;
@@ -19,11 +24,16 @@ const BUCKETS: usize = ((POWERS - 2) * PARTS) as usize;
 pub struct Latencies {
     counts: [AtomicU64; BUCKETS],
     failed: AtomicU64,
+    marks: Mutex<Marks>,
 }
 
 impl Default for Latencies {
     fn default() -> Self {
-        Self { counts: std::array::from_fn(|_| AtomicU64::new(0)), failed: AtomicU64::new(0) }
+        Self {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            failed: AtomicU64::new(0),
+            marks: Mutex::default(),
+        }
     }
 }
 
@@ -37,6 +47,30 @@ impl Latencies {
 
     pub(super) fn record_failure(&self) {
         self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// Marks what has been counted until `now`.
+    pub(super) fn mark(&self, now: Duration) {
+        let (in_time, served) = (self.within(Burn::LIMIT), self.count());
+        self.marks().add(Mark { at: now, served, failed: self.failed(), in_time });
+    }
+
+    /// How fast the tenant's budgets were spent over the last `window`, up to six hours, and up to a minute more;
+    /// over less where it has been watched for less. As of the last [`mark`](super::TenantLatencies::mark).
+    #[must_use]
+    pub fn burn(&self, window: Duration) -> Burn {
+        self.marks().burn(window)
+    }
+
+    /// What somebody has to do about it, if anything: by the windows and factors that the rules for tiers have.
+    #[must_use]
+    pub fn alert(&self) -> Option<Alert> {
+        self.marks().alert()
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        // A mark is kept or it is not.
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many failed, beside those that were recorded.

@@ -1,6 +1,6 @@
-//! [`TenantSamplerBuilder`]: the rates, and who is pinned.
+//! [`TenantSamplerBuilder`]: the rates, and whose are their own.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use foldhash::quality::RandomState;
 use tenantkit_core::{Clock, SystemClock, TenantId};
@@ -9,7 +9,7 @@ use tenantkit_limit::{
     rate::{RateLimiter, TooManyPlans},
 };
 
-use super::{Inner, TenantSampler};
+use super::{Inner, Kept, TenantSampler};
 
 /// Says how much is kept of whom; from [`TenantSampler::builder`].
 #[derive(Debug)]
@@ -17,7 +17,7 @@ use super::{Inner, TenantSampler};
 pub struct TenantSamplerBuilder {
     tenants: Quota,
     nobody: Quota,
-    pinned: HashSet<TenantId, RandomState>,
+    own: HashMap<TenantId, Option<Quota>, RandomState>,
     most_tenants: usize,
     limits_remote_parents: bool,
     keeps_refusals: bool,
@@ -30,7 +30,7 @@ impl TenantSampler {
         TenantSamplerBuilder {
             tenants: quota,
             nobody: quota,
-            pinned: HashSet::default(),
+            own: HashMap::default(),
             most_tenants: TenantSamplerBuilder::MOST_TENANTS,
             limits_remote_parents: false,
             keeps_refusals: false,
@@ -43,9 +43,15 @@ impl TenantSamplerBuilder {
     /// Of how many tenants the rate is remembered, if nobody says.
     pub const MOST_TENANTS: usize = 100_000;
 
-    /// Keeps all traces of a tenant.
+    /// Keeps all traces of a tenant, whatever was said of it before.
     pub fn pin(mut self, tenant: TenantId) -> Self {
-        self.pinned.insert(tenant);
+        self.own.insert(tenant, None);
+        self
+    }
+
+    /// Keeps of a tenant's traces as many as `quota` says instead, whatever was said of it before.
+    pub fn rate(mut self, tenant: TenantId, quota: Quota) -> Self {
+        self.own.insert(tenant, Some(quota));
         self
     }
 
@@ -78,25 +84,27 @@ impl TenantSamplerBuilder {
 
     /// Builds it.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Never: a limiter that is new has room for two plans.
-    #[must_use]
-    pub fn build(self) -> TenantSampler {
+    /// When tenants have more than some 4,000 different rates of their own.
+    pub fn build(self) -> Result<TenantSampler, TooManyPlans> {
         let (limiter, now) = (RateLimiter::new(self.most_tenants), self.clock.monotonic());
-        let plan = |quota| match limiter.plan(quota, now) {
-            Ok(plan) => plan,
-            Err(TooManyPlans) => unreachable!("a limiter has room for thousands"),
+        let plan = |quota: &Quota| limiter.plan(quota, now);
+        let (tenants, nobody) = (plan(&self.tenants)?, plan(&self.nobody)?);
+        let kept = |quota: Option<Quota>| match quota {
+            None => Ok(Kept::All),
+            Some(quota) => plan(&quota).map(Kept::Within),
         };
-        let (tenants, nobody) = (plan(&self.tenants), plan(&self.nobody));
-        TenantSampler(Arc::new(Inner {
+        let own = self.own.into_iter().map(|(tenant, quota)| Ok((tenant, kept(quota)?)));
+        let own = own.collect::<Result<_, _>>()?;
+        Ok(TenantSampler(Arc::new(Inner {
             limiter,
             tenants,
             nobody,
-            pinned: self.pinned,
+            own,
             limits_remote_parents: self.limits_remote_parents,
             keeps_refusals: self.keeps_refusals,
             clock: self.clock,
-        }))
+        })))
     }
 }

@@ -37,7 +37,7 @@ impl World {
         let sampler = TenantSampler::builder(THREE).clock(test.clock().clone());
         let spans = TenantSpans::around(SimpleSpanProcessor::new(exporter.clone()));
         let provider = SdkTracerProvider::builder()
-            .with_sampler(change(sampler).build())
+            .with_sampler(change(sampler).build().unwrap())
             .with_span_processor(spans.keeps_refusals())
             .build();
         Self { test, tracer: provider.tracer("test"), exporter, _provider: provider }
@@ -72,6 +72,19 @@ fn a_pinned_tenants_traces_are_all_kept() {
     let world = World::new(|it| it.pin("acme".parse().unwrap()));
     assert_eq!(world.kept("acme", 100), 100);
     assert_eq!(world.kept("globex", 100), 3);
+}
+
+#[test]
+fn a_tenant_may_have_a_rate_of_its_own() {
+    let (acme, globex) = ("acme".parse().unwrap(), "globex".parse().unwrap());
+    let five = Quota::per_second(1).burst(5).build().unwrap();
+    // The last word counts.
+    let world = World::new(|it| it.pin(acme).rate(acme, five).rate(globex, five).pin(globex));
+    assert_eq!(world.kept("acme", 100), 5);
+    assert_eq!(world.kept("globex", 100), 100);
+    assert_eq!(world.kept("initech", 100), 3);
+    world.test.clock().advance(Duration::from_secs(1));
+    assert_eq!(world.kept("acme", 100), 1);
 }
 
 #[test]

@@ -33,7 +33,17 @@ fn it_shows_tiers_the_heavy_and_the_refused_to_who_may_see_many_tenants() {
     assert!(page("/top.json", Some("window=current")).body.contains("acme"));
     assert!(page("/refusals.json", None).body.contains("expired"));
     assert!(page("/latencies.json", None).body.contains(r#""within_250_ms":1"#));
+    assert!(page("/latencies.json", None).body.contains(r#""failures_burn_1h":null"#));
+    // One more, which fails.
+    world.latencies.record_failure(&world.acme());
+    world.latencies.mark(Duration::from_secs(10));
+    let spent = page("/latencies.json", None).body;
+    assert!(
+        spent.contains(r#""failures_burn_1h":500.0,"slowness_burn_1h":0.0,"alert":"page""#),
+        "{spent}"
+    );
     let html = page("/", None);
+    assert!(html.body.contains("<td class=n>500.0<td class=n>0.0<td>page"), "{}", html.body);
     assert!(html.body.contains("<td>acme") && html.body.contains("<td>gold"), "{}", html.body);
     assert_eq!((html.status, html.cache_control), (200, "no-store"));
     assert_eq!(page("/nowhere", None).status, 404);

@@ -69,7 +69,7 @@ impl Exports {
         let spans = TenantSpans::around(batches).keeps_refusals().counting(&of_spans);
         let traces = SdkTracerProvider::builder()
             .with_resource(resource("acmedocs"))
-            .with_sampler(sampler.build())
+            .with_sampler(sampler.build().map_err(|_| RATE)?)
             .with_span_processor(spans)
             .build();
 
