@@ -117,7 +117,7 @@ impl Authority {
         })
     }
 
-    fn examine(&self, context: &TenantContext) -> Result<(), Reason> {
+    pub(crate) fn examine(&self, context: &TenantContext) -> Result<(), Reason> {
         if context.authority() != self {
             return Err(Reason::ForeignAuthority);
         }

@@ -70,6 +70,16 @@ impl TenantContext {
         Ok(stack::within(&mut slot, work))
     }
 
+    /// Makes a span: in this tenant's scope, so that whoever makes more of spans reads there whose it is; outside,
+    /// where there may be no such scope. The door that the span is of refuses that, and it is audited there, once.
+    #[doc(hidden)]
+    pub fn make_span<S>(&self, make: impl FnOnce() -> S) -> S {
+        if self.authority().examine(self).is_err() {
+            return make();
+        }
+        stack::within(&mut Some(self.clone()), make)
+    }
+
     /// The context of the scope that this thread is in.
     ///
     /// # Errors

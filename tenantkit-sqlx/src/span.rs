@@ -31,9 +31,10 @@ impl Span {
                 error.type = tracing::field::Empty,
             )
         };
-        // In its scope: whoever makes more of spans reads there whose they are.
-        let made = tenant.and_then(|tenant| tenant.in_scope(make).ok());
-        Self(made.unwrap_or_else(make))
+        Self(match tenant {
+            Some(tenant) => tenant.make_span(make),
+            None => make(),
+        })
     }
 
     #[cfg(not(feature = "tracing"))]

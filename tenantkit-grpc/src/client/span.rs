@@ -21,7 +21,6 @@ impl Span {
         // Without the path over HTTP, in which something secret may stand.
         let path = request.uri().path().trim_start_matches('/');
         let (service, method) = path.rsplit_once('/').unwrap_or((path, ""));
-        // In its scope: whoever makes more of spans reads there whose they are.
         let make = || match protocol {
             Protocol::Http => tracing::info_span!(
                 "call",
@@ -47,7 +46,7 @@ impl Span {
                 tenant.tier = context.tier().as_str(),
             ),
         };
-        Self(context.in_scope(make).unwrap_or_else(|_| make()))
+        Self(context.make_span(make))
     }
 
     /// Tells what came back.

@@ -20,7 +20,6 @@ impl Span {
         protocol: Protocol,
         trace: &Adopt,
     ) -> Self {
-        // In its scope: whoever makes more of spans reads there whose they are.
         let make = || {
             let span = match protocol {
                 Protocol::Http => of_http(context, request),
@@ -31,7 +30,7 @@ impl Span {
             trace.adopt(request.headers(), &span);
             span
         };
-        Self(context.in_scope(make).unwrap_or_else(|_| make()))
+        Self(context.make_span(make))
     }
 
     /// Tells how it was answered.

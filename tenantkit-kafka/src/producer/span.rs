@@ -15,7 +15,6 @@ impl Span {
         context: &TenantContext,
         record: &Outgoing<'_>,
     ) -> Self {
-        // In its scope: whoever makes more of spans reads there whose they are.
         let make = || {
             tracing::info_span!(
                 "send",
@@ -32,7 +31,7 @@ impl Span {
                 error.type = tracing::field::Empty,
             )
         };
-        Self(context.in_scope(make).unwrap_or_else(|_| make()))
+        Self(context.make_span(make))
     }
 
     #[cfg(not(feature = "tracing"))]

@@ -14,7 +14,6 @@ impl Span {
     #[cfg(feature = "tracing")]
     pub(super) fn new(context: &TenantContext, records: &[Incoming], trace: &Adopt) -> Self {
         let Some(first) = records.first() else { return Self(tracing::Span::none()) };
-        // In its scope: whoever makes more of spans reads there whose they are.
         let make = || {
             let span = tracing::info_span!(
                 "process",
@@ -36,7 +35,7 @@ impl Span {
             trace.adopt(first.headers(), &span);
             span
         };
-        Self(context.in_scope(make).unwrap_or_else(|_| make()))
+        Self(context.make_span(make))
     }
 
     #[cfg(not(feature = "tracing"))]
