@@ -27,6 +27,31 @@ async fn each_record_is_handled_once_in_its_tenants_scope_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_tells_how_long_it_waited_for_its_turn() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["acme"], 3, 3).await;
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let noting = Arc::clone(&waits);
+    let consumer = world.consumer(&topic, &dead).concurrency(1);
+    let running = Running::start(consumer, move |_, record| {
+        noting.lock().unwrap().push(record.waited());
+        async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Ok(())
+        }
+    });
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    let mut waits = waits.lock().unwrap().clone();
+    waits.sort();
+    assert_eq!(waits.len(), 3);
+    // They come from up to three partitions, so not all at once: one of them met another at work.
+    assert!(waits[2] >= Duration::from_millis(100), "{waits:?}");
+    assert!(waits[0] < waits[2], "{waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fifth_of_poison_becomes_dead_letters_and_holds_up_nothing_else() {
     let Some(world) = World::new() else { return };
     let (topic, dead) = world.topics().await;
