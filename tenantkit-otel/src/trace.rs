@@ -58,7 +58,9 @@ struct Writes<'c>(&'c mut dyn Carrier);
 
 impl Injector for Writes<'_> {
     fn set(&mut self, key: &str, value: String) {
-        if let Some(name) = NAMES.into_iter().find(|name| key.eq_ignore_ascii_case(name)) {
+        let known = NAMES.into_iter().find(|name| key.eq_ignore_ascii_case(name));
+        // The state of a trace that has none is empty, which is nothing to say.
+        if let Some(name) = known.filter(|_| !value.is_empty()) {
             // A trace that does not fit is no reason not to call.
             let _ = self.0.put(name, &value);
         }

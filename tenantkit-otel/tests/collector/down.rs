@@ -7,6 +7,17 @@ use throwaway::{Collector, free_port, tools};
 use crate::world::{Service, eventually};
 
 const ROOM: usize = 512;
+/// So many spans that their memory stands out.
+const MANY: usize = 400_000;
+/// What one takes at least, in bytes: itself, its three attributes, its tenant's id.
+const SPAN: u64 = 450;
+
+/// The bytes of this process that are in memory.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
 
 fn work(service: &Service, spans: usize) {
     let acme = TestAuthority::new().context("acme");
@@ -33,7 +44,10 @@ async fn a_collector_that_hangs_slows_nobody_and_delivers_again_when_it_answers(
 
     collector.pause().unwrap();
     // More than there is room for: those that do not fit are dropped, and the work goes on.
-    work(&service, 20_000);
+    let before = resident();
+    work(&service, MANY);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < MANY as u64 * SPAN / 3, "{} MiB more are in memory", grown >> 20);
     eventually("exports fail", || service.spans.failed() > 0);
     collector.resume().unwrap();
 

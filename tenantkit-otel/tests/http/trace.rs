@@ -74,6 +74,7 @@ fn the_present_span_goes_out_and_no_tenant_with_it() {
     let parent = out["traceparent"].to_str().unwrap();
     assert!(parent.contains(&spans[0].1.to_string()), "{parent}");
     assert_eq!(out["baggage"], "plan=b");
+    assert_eq!(out.len(), 2, "{out:?}");
     assert!(!format!("{out:?}").contains("acme"));
 }
 

@@ -5,11 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use acmedocs::{Config, proto::ListRequest};
-use demo::{Acmedocs, Setup, World, issuer, kafka::Brokers};
+use acmedocs::{Config, proto::CreateRequest};
+use demo::{
+    Acmedocs, Setup, World, issuer,
+    kafka::{Brokers, Kafka},
+};
 use futures_util::{StreamExt as _, stream};
 use hyper::Method;
 use serde_json::Value;
+use tenantkit::kafka::rdkafka::{
+    ClientConfig, Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    message::Headers as _,
+};
 use throwaway::{Collector, free_port, tools};
 use tonic::Request;
 
@@ -170,26 +178,55 @@ async fn every_span_of_a_run_has_its_tenant_and_no_series_has_one() {
     assert!(many.iter().any(|it| it.starts_with("tenantkit_pool_open")), "{many:?}");
 }
 
+/// The headers of a change that a tenant made.
+fn change_of(kafka: &Kafka, tenant: &str) -> BTreeMap<String, String> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &kafka.brokers).set("group.id", "reads");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut list = TopicPartitionList::new();
+    let topics = consumer.fetch_metadata(Some(&kafka.topic), Duration::from_secs(30)).unwrap();
+    for partition in topics.topics()[0].partitions() {
+        list.add_partition_offset(&kafka.topic, partition.id(), Offset::Beginning).unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    let mut records =
+        std::iter::repeat_with(|| consumer.poll(Duration::from_secs(1))).take(30).flatten();
+    let headers = records.find_map(|record| {
+        let headers = record.unwrap();
+        let headers = headers.headers()?.iter();
+        let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap()).into_owned();
+        let headers: BTreeMap<_, _> =
+            headers.map(|it| (it.key.to_owned(), text(it.value))).collect();
+        (headers["tenant_id"] == tenant).then_some(headers)
+    });
+    headers.expect("the tenant made one")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_goes_through_all_services_and_the_record() {
     let Some(collector) = tools::or_skip(Collector::start()) else { return };
     let lines = format!("collector = \"{}\"\nprotocol = \"http\"", collector.http());
     let setup = Setup::default().log("error").kafka(Brokers::Embedded).telemetry(&lines);
     let mut world = World::of(setup.tenants([name(1)]), Acmedocs::Process).await.unwrap();
+
     write(&world, 1..2).await;
 
-    // A caller's baggage is nobody's identity, though its trace goes on.
-    let mut request = Request::new(ListRequest::default());
+    // A caller's baggage is nobody's identity. It goes on with the trace, but for the tenant in it.
+    let document = CreateRequest { title: "plan".to_owned(), body: String::new() };
+    let mut request = Request::new(document);
     let token = world.services.txn_token("acme", "alice", issuer::now());
     for (name, value) in
         [("txn-token", &*token), ("traceparent", PARENT), ("baggage", "tenant.id=globex,plan=b")]
     {
         request.metadata_mut().insert(name, value.parse().unwrap());
     }
-    world.documents().await.unwrap().list(request).await.unwrap();
+    world.documents().await.unwrap().create(request).await.unwrap();
     while world.kafka.as_ref().unwrap().lag().await.unwrap() > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    let record = change_of(world.kafka.as_ref().unwrap(), "acme");
+    assert!(record["traceparent"].starts_with(&PARENT[..36]), "{record:?}");
+    assert_eq!(record["baggage"], "plan=b");
     assert!(world.terminate().await.unwrap().success());
     collector.stop().unwrap();
 
@@ -210,7 +247,7 @@ async fn one_trace_goes_through_all_services_and_the_record() {
     };
     assert!(traces.values().any(|names| whole(&names)), "{traces:?}");
     let of_the_caller = &traces[&PARENT[3..35]];
-    assert!(of_the_caller.iter().any(|it| it == "acmedocs.v1.Documents/List"), "{traces:?}");
+    assert!(all[1..].iter().all(|part| of_the_caller.iter().any(|it| it.starts_with(part))));
     assert!(received.contains("acme") && !received.contains("globex"));
 }
 
