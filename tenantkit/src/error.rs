@@ -180,6 +180,9 @@ mod tests {
         let writer = Arc::clone(&told);
         let subscriber =
             tracing_subscriber::fmt().with_writer(move || Told(Arc::clone(&writer))).finish();
+        // What another thread comes to first would else be off for all: while there is one subscriber only,
+        // tracing-core asks that thread's.
+        let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
         tracing::subscriber::with_default(subscriber, || {
             let fault = Error::from(sqlx::Error::Protocol("no such column".into()));
             assert_eq!(fault.into_response().status(), 500);

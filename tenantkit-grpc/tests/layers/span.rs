@@ -40,6 +40,9 @@ fn what_handler_and_body_log_has_the_tenant_and_its_tier() {
     let world = World::new();
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
+    // What another thread comes to first would else be off for all: while there is one subscriber only,
+    // tracing-core asks that thread's.
+    let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     tracing::subscriber::with_default(subscriber, || {
         let service = world.inner_layer().layer(service_fn(|_: Request<Body>| {
             tracing::info!("from the call");

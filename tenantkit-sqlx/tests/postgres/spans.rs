@@ -41,6 +41,9 @@ fn each_round_trip_has_a_span_of_its_tenant_and_none_of_the_text() {
         .with_writer(lines.clone())
         .finish();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // What another thread comes to first would else be off for all: while there is one subscriber only,
+    // tracing-core asks that thread's.
+    let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     tracing::subscriber::with_default(subscriber, || {
         runtime.block_on(async {
             let pool = fixture.pool().await;
