@@ -83,7 +83,6 @@ impl Span {
         Self()
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "as with the feature `tracing`")]
     pub(super) fn answered<B, E>(&self, _: Result<&Response<B>, &E>) {}
 
     pub(super) fn within<R>(&self, work: impl FnOnce() -> R) -> R {
