@@ -205,9 +205,11 @@ mod tests {
             format!("failed:ratio_rate6h > 6 * {MAY_FAIL} and tier:failed:ratio_rate1h"),
             format!("slow:ratio_rate1h > 14.4 * {MAY_BE_SLOW} and tier:slow:ratio_rate5m"),
             format!("slow:ratio_rate6h > 6 * {MAY_BE_SLOW} and tier:slow:ratio_rate1h"),
-            format!("le=\"{}\"", Burn::LIMIT.as_secs_f64()),
         ] {
             assert!(rules.contains(&rule), "{rule}");
         }
+        let limits = rules.split("le=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let limits: Vec<f64> = limits.map(|limit| limit.parse().unwrap()).collect();
+        assert_eq!(limits, [Burn::LIMIT.as_secs_f64(); 3]);
     }
 }
