@@ -2,12 +2,10 @@
 
 mod store;
 
-use futures_util::{
-    StreamExt as _, TryStreamExt as _,
-    stream::{self, BoxStream},
-};
 use sqlx::types::Uuid;
-use tenantkit::{Error, TenantContext, TenantPool, grpc::TenantRequestExt};
+use tenantkit::{Error, TenantContext, TenantPool, grpc::TenantRequestExt, task};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, transport::Server};
 
 use crate::{
@@ -134,7 +132,7 @@ impl documents_server::Documents for Documents {
         Ok(Response::new(SearchResponse { documents: documents.collect() }))
     }
 
-    type ExportStream = BoxStream<'static, Result<Document, Status>>;
+    type ExportStream = ReceiverStream<Result<Document, Status>>;
 
     async fn export(
         &self,
@@ -142,36 +140,38 @@ impl documents_server::Documents for Documents {
     ) -> Result<Response<Self::ExportStream>, Status> {
         let (pool, tenant) = (self.pool.clone(), request.tenant()?.clone());
         let first = page(&pool, &tenant, None).await?;
-        Ok(Response::new(export(pool, tenant, first)))
+        let (send, receive) = mpsc::channel(1);
+        // Not `tokio::spawn`, which would leave the tenant's scope.
+        task::spawn(export(pool, tenant, first, send)).map_err(Error::from)?;
+        Ok(Response::new(ReceiverStream::new(receive)))
     }
 }
 
-/// Every document. The layer polls an answer in its tenant's scope, and drops it when the caller stops listening.
-fn export(
+/// Sends every document, and ends when the caller stops listening: then the send fails. In a task, because an answer that
+/// nobody reads is not polled, and a part that it was about to read would keep its connection.
+async fn export(
     pool: TenantPool,
     tenant: TenantContext,
-    first: Vec<store::Row>,
-) -> BoxStream<'static, Result<Document, Status>> {
-    let more = stream::try_unfold(behind(&first), move |after| {
-        let (pool, tenant) = (pool.clone(), tenant.clone());
-        async move {
-            let Some(after) = after else { return Ok(None) };
-            let rows = page(&pool, &tenant, Some(after)).await?;
-            let after = behind(&rows);
-            Ok::<_, Status>(Some((rows, after)))
+    mut rows: Vec<store::Row>,
+    send: mpsc::Sender<Result<Document, Status>>,
+) {
+    while let Some(last) = rows.last() {
+        // A part that is not full is the last one.
+        let after = (i32::try_from(rows.len()) == Ok(AT_ONCE)).then_some(last.id);
+        for row in rows {
+            if send.send(Ok(row.into())).await.is_err() {
+                return;
+            }
         }
-    });
-    let pages = stream::iter([Ok(first)]).chain(more);
-    pages
-        .map_ok(|rows| stream::iter(rows).map(|row| Ok::<Document, _>(row.into())))
-        .try_flatten()
-        .boxed()
-}
-
-/// Where the next part of an export begins: a part that is not full is the last one.
-fn behind(rows: &[store::Row]) -> Option<Uuid> {
-    let is_full = i32::try_from(rows.len()) == Ok(AT_ONCE);
-    rows.last().filter(|_| is_full).map(|row| row.id)
+        let Some(after) = after else { return };
+        rows = match page(&pool, &tenant, Some(after)).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let _ = send.send(Err(error.into())).await;
+                return;
+            }
+        };
+    }
 }
 
 /// A part of an export, in a transaction of its own: however slowly a caller reads, no connection waits

@@ -1,9 +1,12 @@
 //! What one caller of the documents service asks for, wrongly or slowly, costs the others nothing.
 
+use std::time::Duration;
+
 use acmedocs::proto::{
     CreateRequest, DeleteRequest, ExportRequest, GetRequest, ListRequest, UpdateRequest,
 };
 use demo::issuer;
+use futures_util::StreamExt as _;
 use hyper::Method;
 use tenantkit::{Inbound, Source};
 use tonic::{Code, Response, Status};
@@ -54,6 +57,12 @@ async fn a_caller_who_does_not_read_an_export_holds_no_connection() {
     service.fill("globex", 1);
     let mut client = service.client().await;
     let unread = client.export(service.request("acme", ExportRequest {})).await.unwrap();
+    // Until the buffers are full, and nothing is read for them any more.
+    let mut before = 0;
+    while before != service.link.round_trips() {
+        before = service.link.round_trips();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     service.nothing_is_left().await;
     let listed = client.list(service.request("globex", ListRequest::default())).await.unwrap();
     assert_eq!(listed.into_inner().documents.len(), 1);
@@ -64,6 +73,27 @@ async fn a_caller_who_does_not_read_an_export_holds_no_connection() {
         received += 1;
     }
     assert_eq!(received, 5_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_few_documents_asks_the_database_as_often_as_a_list() {
+    let service = Service::start(1).await;
+    service.fill("acme", 9);
+    let mut client = service.client().await;
+    let mut trips = Vec::new();
+    // The first of each prepares its statement.
+    for _ in 0..2 {
+        let before = service.link.round_trips();
+        client.list(service.request("acme", ListRequest::default())).await.unwrap();
+        service.nothing_is_left().await;
+        let listed = service.link.round_trips();
+        let export = client.export(service.request("acme", ExportRequest {})).await.unwrap();
+        let received = export.into_inner().collect::<Vec<_>>().await;
+        assert!(received.len() == 9 && received.iter().all(Result::is_ok));
+        service.nothing_is_left().await;
+        trips = vec![listed - before, service.link.round_trips() - listed];
+    }
+    assert_eq!(trips[0], trips[1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

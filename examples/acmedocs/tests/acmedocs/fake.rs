@@ -17,12 +17,12 @@ use acmedocs::{
         documents_server::{self, DocumentsServer},
     },
 };
-use futures_util::stream::BoxStream;
 use tokio::{
     net::TcpListener,
     runtime::Builder,
     sync::{Notify, Semaphore},
 };
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
 /// It does not ask who is calling.
@@ -118,7 +118,7 @@ impl documents_server::Documents for Fake {
         unreachable!("nobody asks for it")
     }
 
-    type ExportStream = BoxStream<'static, Result<Document, Status>>;
+    type ExportStream = ReceiverStream<Result<Document, Status>>;
 
     async fn export(
         &self,
