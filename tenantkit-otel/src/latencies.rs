@@ -55,8 +55,8 @@ type Watched = HashMap<TenantId, Arc<Latencies>, RandomState>;
 
 /// How long the requests of some tenants take. See the [module](self).
 ///
-/// About 2.2 KiB a tenant that is watched, and 11.5 KiB more once it has been marked for six hours. A tenant that is not
-/// costs a look-up, and nothing is kept of it.
+/// About 2.2 KiB a tenant that is watched, and at most 20 KiB more once it has been marked for six hours. A tenant that is
+/// not costs a look-up, and nothing is kept of it.
 #[derive(Debug)]
 pub struct TenantLatencies {
     watched: ArcSwap<Watched>,

@@ -23,7 +23,8 @@
 //! - With a **parent**, as the parent: a trace is kept whole or not at all. At the edge, whoever calls could ask for all of
 //!   its traces that way; [`TenantSamplerBuilder::limits_remote_parents`] lets a remote parent only lower what is kept.
 //! - A **pinned** tenant's traces are kept.
-//! - Any other tenant's are kept within its **rate**, its own or that of all who have none. What is kept of one tenant takes nothing from another.
+//! - Any other tenant's are kept within its **rate**, its own or that of all who have none. What is kept of one tenant takes
+//!   nothing from another.
 //! - What belongs to **nobody** has one rate together.
 //! - A **refusal** is kept although its trace is not, where [`TenantSamplerBuilder::keeps_refusals`] says so: the span that
 //!   has [`REFUSAL_CODE`](crate::names::REFUSAL_CODE) when it ends, alone. It takes recording every root.

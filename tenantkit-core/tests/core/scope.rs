@@ -211,6 +211,20 @@ fn the_same_tenant_may_be_nested_and_another_is_a_mismatch_when_it_is_made() {
 }
 
 #[test]
+fn a_span_is_made_in_the_scope_or_outside_and_never_audited() {
+    let test = TestAuthority::new();
+    let (acme, globex) = (test.context("acme"), test.context("globex"));
+    assert_eq!(acme.make_span(whose).as_deref(), Some("acme"));
+    assert_eq!(whose(), None);
+    // Not in a tenant's scope that is not the present one, and of a tenant that may not act in none.
+    let made = acme.in_scope(|| globex.make_span(whose)).unwrap();
+    assert_eq!(made.as_deref(), Some("acme"));
+    test.change("acme", |record| record.status(TenantStatus::Suspended));
+    assert_eq!(acme.make_span(whose), None);
+    assert!(test.audited().iter().all(|event| event.action.as_str() != "refused"));
+}
+
+#[test]
 fn a_tenant_of_another_authority_is_another_tenant() {
     let (test, other) = (TestAuthority::new(), TestAuthority::new());
     let refusal = test.context("acme").in_scope(|| other.context("acme").scope(()).unwrap_err());

@@ -65,7 +65,7 @@ pub(super) struct Mark {
     pub(super) in_time: u64,
 }
 
-/// What was counted at times a minute or more apart, for six hours: 11.5 KiB at most.
+/// What was counted at times a minute or more apart, for six hours: 20 KiB at most.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     kept: VecDeque<Mark>,
@@ -193,6 +193,7 @@ mod tests {
             marks.add(Mark { at: Duration::from_secs(second), ..Mark::default() });
         }
         assert!(marks.kept.len() <= 362, "{}", marks.kept.len());
+        assert!(marks.kept.capacity() * size_of::<Mark>() <= 20 << 10, "{}", marks.kept.capacity());
         assert!(marks.kept[0].at <= marks.last.at - SIX_HOURS);
         assert!(marks.kept[1].at > marks.last.at - SIX_HOURS);
     }

@@ -9,8 +9,8 @@ use crate::world::{Service, eventually};
 const ROOM: usize = 512;
 /// So many spans that their memory stands out.
 const MANY: usize = 400_000;
-/// What one takes at least, in bytes: itself, its three attributes, its tenant's id.
-const SPAN: u64 = 450;
+/// What each of them takes, in bytes, where there is room for all: 103 MiB together, as measured with such a `ROOM`.
+const SPAN: u64 = 270;
 
 /// The bytes of this process that are in memory.
 fn resident() -> u64 {
@@ -47,7 +47,7 @@ async fn a_collector_that_hangs_slows_nobody_and_delivers_again_when_it_answers(
     let before = resident();
     work(&service, MANY);
     let grown = resident().saturating_sub(before);
-    assert!(grown < MANY as u64 * SPAN / 3, "{} MiB more are in memory", grown >> 20);
+    assert!(grown < MANY as u64 * SPAN / 2, "{} MiB more are in memory", grown >> 20);
     eventually("exports fail", || service.spans.failed() > 0);
     collector.resume().unwrap();
 
