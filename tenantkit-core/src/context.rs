@@ -63,6 +63,14 @@ impl TenantContext {
         &self.0.identity.tenant
     }
 
+    /// The tenant's id as text that outlives the context, without a copy for each that keeps it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn shared_id(&self) -> Arc<str> {
+        let identity = &self.0.identity;
+        identity.shared_id.get_or_init(|| identity.tenant.as_str().into()).clone()
+    }
+
     /// Which tenant of that id, when the id was created more than once.
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {

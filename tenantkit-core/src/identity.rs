@@ -1,6 +1,9 @@
 //! [`Identity`]: what one source proved, before the authority turns it into a context.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{Incarnation, Scopes, TenantId, Text, UnixTime};
 
@@ -42,6 +45,8 @@ pub struct RoutingEpoch(pub u64);
 #[derive(Clone)]
 pub struct Identity {
     pub(crate) tenant: TenantId,
+    /// The tenant's id once more, made when it is first asked for: spans and log records keep it as this.
+    pub(crate) shared_id: OnceLock<Arc<str>>,
     pub(crate) subject: Subject,
     pub(crate) expires: UnixTime,
     pub(crate) issued: Option<UnixTime>,
@@ -62,6 +67,7 @@ impl Identity {
     pub fn new(tenant: TenantId, subject: Subject, expires: UnixTime) -> Self {
         Self {
             tenant,
+            shared_id: OnceLock::new(),
             subject,
             expires,
             issued: None,

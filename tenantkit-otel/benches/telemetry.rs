@@ -5,7 +5,7 @@
 //!
 //! - *span*: a span of the API of OpenTelemetry, from start to end, into a processor that drops it; *bare*: without
 //!   `TenantSpans`.
-//! - *tracing span*: the same with `tracing`, and with `TenantLayer`.
+//! - *tracing span*: the same with `tracing`, whose spans begin when they are entered; with `TenantTracer` as well.
 //! - *counter*, *histogram*: one measurement, with three labels; the SDK is given the attributes ready made.
 //! - *request*: one over HTTP, to a handler that answers at once, until its answer was read. *nothing* is the handler; *SDK* a
 //!   span of `tracing`, a counter and a histogram, by hand, none of which knows the tenant; *tenantkit* has a span that knows
@@ -47,7 +47,7 @@ use tenantkit_core::{
 };
 use tenantkit_limit::quota::Quota;
 use tenantkit_otel::{
-    TenantLayer, TenantSpans,
+    TenantSpans, TenantTracer,
     http::RequestLayer,
     labels,
     latencies::TenantLatencies,
@@ -101,11 +101,11 @@ impl SpanProcessor for Drops {
     }
 }
 
-fn providers() -> [(&'static str, SdkTracerProvider); 2] {
-    let with = |processor| SdkTracerProvider::builder().with_span_processor(processor);
+/// As [`Way`] says.
+fn providers() -> [SdkTracerProvider; 2] {
     [
-        ("bare", SdkTracerProvider::builder().with_span_processor(Drops).build()),
-        ("tenantkit", with(TenantSpans::around(Drops)).build()),
+        SdkTracerProvider::builder().with_span_processor(Drops).build(),
+        SdkTracerProvider::builder().with_span_processor(TenantSpans::around(Drops)).build(),
     ]
 }
 
@@ -115,40 +115,74 @@ fn group<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, Wal
     group
 }
 
+/// Measures both ways; and what the second takes more, by short turns, so that what else the machine does falls on both.
+fn both(criterion: &mut Criterion, name: &str, mut run: impl FnMut(Way, u32)) {
+    const TURN: u32 = 1_024;
+    let mut timed = |way, times| {
+        let began = Instant::now();
+        run(way, times);
+        began.elapsed()
+    };
+    let mut group = group(criterion, name);
+    let times = |times: u64| u32::try_from(times).unwrap();
+    group.bench_function("bare", |it| it.iter_custom(|n| timed(Way::Bare, times(n))));
+    group.bench_function("tenantkit", |it| it.iter_custom(|n| timed(Way::Tenantkit, times(n))));
+    group.finish();
+    let nanoseconds = |it: Duration| it.as_secs_f64() * 1e9 / f64::from(TURN);
+    let mut added: Vec<_> = (0..1_001)
+        .map(|_| [Way::Bare, Way::Tenantkit].map(|way| nanoseconds(timed(way, TURN))))
+        .map(|[bare, with]| with - bare)
+        .collect();
+    added.sort_by(f64::total_cmp);
+    let [low, median, high] = [250, 500, 750].map(|at| added[at]);
+    println!(
+        "{name}: {median:.0} ns added (median of 1001 pairs of turns; quartiles {low:.0} and {high:.0})\n"
+    );
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Bare,
+    Tenantkit,
+}
+
 fn span(criterion: &mut Criterion) {
     let acme = TestAuthority::new().context("acme");
-    let mut group = group(criterion, "span");
-    for (name, provider) in providers() {
-        let tracer = provider.tracer("bench");
-        group.bench_function(name, |it| {
-            acme.in_scope(|| {
-                it.iter(|| {
-                    let mut span = tracer.start("work");
-                    span.set_attribute(KeyValue::new("rows", 3));
-                    span.end();
-                });
-            })
-            .unwrap();
-        });
-    }
+    let tracers = providers().map(|provider| provider.tracer("bench"));
+    both(criterion, "span", |way, times| {
+        let tracer = &tracers[way as usize];
+        acme.in_scope(|| {
+            for _ in 0..times {
+                let mut span = tracer.start("work");
+                span.set_attribute(KeyValue::new("rows", 3));
+                span.end();
+            }
+        })
+        .unwrap();
+    });
 }
 
 fn tracing_span(criterion: &mut Criterion) {
     let acme = TestAuthority::new().context("acme");
-    let mut group = group(criterion, "tracing span");
-    let work = || tracing::info_span!("work", rows = 3).in_scope(|| ());
-    for (name, provider) in providers() {
-        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
-        let mut run = |subscriber: tracing::Dispatch| {
-            tracing::dispatcher::with_default(&subscriber, || {
-                group.bench_function(name, |it| acme.in_scope(|| it.iter(work)).unwrap());
-            });
-        };
-        match name {
-            "bare" => run(tracing::Dispatch::new(Registry::default().with(layer))),
-            _ => run(tracing::Dispatch::new(Registry::default().with(TenantLayer::around(layer)))),
-        }
-    }
+    let [bare, with] = providers().map(|provider| provider.tracer("bench"));
+    let (bare, with) = (
+        tracing_opentelemetry::layer().with_tracer(bare),
+        tracing_opentelemetry::layer().with_tracer(TenantTracer::around(with)),
+    );
+    let subscribers = [
+        tracing::Dispatch::new(Registry::default().with(bare)),
+        tracing::Dispatch::new(Registry::default().with(with)),
+    ];
+    both(criterion, "tracing span", |way, times| {
+        tracing::dispatcher::with_default(&subscribers[way as usize], || {
+            acme.in_scope(|| {
+                for _ in 0..times {
+                    tracing::info_span!("work", rows = 3).in_scope(|| ());
+                }
+            })
+            .unwrap();
+        });
+    });
 }
 
 fn measurement(criterion: &mut Criterion) {
@@ -266,8 +300,9 @@ fn request(criterion: &mut Criterion) {
         .with_sampler(TenantSampler::builder(ALL).keeps_refusals().build().unwrap())
         .with_span_processor(TenantSpans::around(Drops).keeps_refusals())
         .build();
-    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
-    tracing::subscriber::with_default(Registry::default().with(TenantLayer::around(spans)), || {
+    let tracer = TenantTracer::around(provider.tracer("bench"));
+    let spans = tracing_opentelemetry::layer().with_tracer(tracer);
+    tracing::subscriber::with_default(Registry::default().with(spans), || {
         group.bench_function("tenantkit", |it| {
             it.iter(|| {
                 acme.in_scope(|| span().in_scope(|| ask(&mut service, Request::new(())))).unwrap();

@@ -3,7 +3,7 @@
 //! - [`TenantSpans`] and [`TenantLogs`]: every span, event and log record that is made in a tenant's scope
 //!   has [`TENANT_ID`](names::TENANT_ID), [`TENANT_TIER`](names::TENANT_TIER) and
 //!   [`TRANSACTION_ID`](names::TRANSACTION_ID), and nobody has to remember it.
-//! - `TenantLayer` (feature `tracing`): the same for the spans of `tracing`, which begin late.
+//! - [`TenantTracer`]: the same for spans that begin later than they are made, as those of `tracing` do.
 //! - [`as_system`]: work of no single tenant says in its spans why it is done.
 //! - [`TenantMetrics`](metrics::TenantMetrics): instruments that can be told apart by closed sets only, so that the
 //!   number of their series is known at the start and held within a budget. A tenant cannot be a label.
@@ -38,8 +38,7 @@
 //! # Ok::<(), tenantkit_core::Refusal>(())
 //! ```
 
-// Not `forbid`: one module of four lines has a reason (docs/adr/0021).
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod audit;
@@ -50,8 +49,6 @@ mod delivery;
 pub mod http;
 pub mod label;
 pub mod latencies;
-#[cfg(feature = "tracing")]
-mod layer;
 #[cfg(feature = "limit")]
 pub mod limits;
 mod logs;
@@ -64,20 +61,19 @@ pub mod requests;
 #[cfg(feature = "limit")]
 pub mod sampler;
 mod spans;
-mod starting;
 mod system;
 pub mod top;
 #[cfg(feature = "tracing")]
 pub mod trace;
+mod tracer;
 
 pub use audit::AuditLogs;
 pub use baggage::TenantlessBaggage;
 pub use delivery::{Counted, Delivery};
-#[cfg(feature = "tracing")]
-pub use layer::TenantLayer;
 pub use logs::TenantLogs;
 pub use page::Page;
 pub use spans::{SpanCounts, TenantSpans};
 pub use system::{AsSystem, SystemReason, as_system};
 #[doc(hidden)]
 pub use tenantkit_core::TierSet;
+pub use tracer::{TenantSpan, TenantTracer};

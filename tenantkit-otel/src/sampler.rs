@@ -52,7 +52,10 @@ use tenantkit_limit::{
 
 pub use build::TenantSamplerBuilder;
 
-use crate::{owner, starting};
+use crate::{
+    owner,
+    tracer::{self, Said},
+};
 
 /// Which traces are kept. See the [module](self). Clones decide together.
 #[derive(Clone)]
@@ -94,11 +97,14 @@ impl Inner {
         self.limiter.check(whose, plan, Cost::ONE, self.clock.monotonic()).is_allowed()
     }
 
-    fn of_a_root(&self) -> SamplingDecision {
-        let tenant = starting::with_maker(|maker| match maker {
-            Some(maker) => maker.tenant(),
-            None => owner::tenant_now(),
-        });
+    fn of_a_root(&self, attributes: &[KeyValue]) -> SamplingDecision {
+        let tenant = match tracer::said() {
+            Said::Nothing => owner::tenant_now(),
+            Said::Tenant => {
+                attributes.first().and_then(|it| TenantId::new(&it.value.as_str()).ok())
+            }
+            Said::NoTenant => None,
+        };
         if self.keeps(&tenant.map_or(Whose::Nobody, Whose::Tenant)) {
             SamplingDecision::RecordAndSample
         } else if self.keeps_refusals {
@@ -116,16 +122,16 @@ impl ShouldSample for TenantSampler {
         _: TraceId,
         _: &str,
         _: &SpanKind,
-        _: &[KeyValue],
+        attributes: &[KeyValue],
         _: &[Link],
     ) -> SamplingResult {
         let span = parent.map(|parent| parent.span());
         let parent = span.as_ref().map(SpanRef::span_context).filter(|it| it.is_valid());
         let Some(parent) = parent else {
-            return result(self.0.of_a_root(), TraceState::NONE);
+            return result(self.0.of_a_root(attributes), TraceState::NONE);
         };
         let decision = match (parent.is_sampled(), parent.is_remote()) {
-            (true, true) if self.0.limits_remote_parents => self.0.of_a_root(),
+            (true, true) if self.0.limits_remote_parents => self.0.of_a_root(attributes),
             (true, _) => SamplingDecision::RecordAndSample,
             // The first span here of a trace that is not kept may be refused all the same.
             (false, true) if self.0.keeps_refusals => SamplingDecision::RecordOnly,

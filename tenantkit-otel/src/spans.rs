@@ -20,18 +20,22 @@ use opentelemetry_sdk::{
     trace::{Span, SpanData, SpanProcessor},
 };
 
-use crate::{Delivery, names, owner, starting};
+use crate::{
+    Delivery, names, owner,
+    tracer::{self, Said},
+};
 
 /// A span processor that says of each span and each of its events whose work it is, and hands it on.
 ///
 /// It stands around the processor that exports, and not beside it: the SDK copies every span for every
 /// processor but one.
 ///
-/// - A span belongs to the scope in which it was **made**, not the one in which it ends.
+/// - A span belongs to the scope in which it begins, not the one in which it ends; with
+///   [`TenantTracer`](crate::TenantTracer) to the one in which it was **made**.
 /// - What the scope says wins. An attribute of the same name that the application set is removed; outside
 ///   a scope it stays, as the application's own word.
 /// - An event has the attributes of its span, unless it has a tenant already: that of its own scope, which
-///   `TenantLayer` gives it.
+///   [`TenantTracer`](crate::TenantTracer) gives it.
 /// - Where the SDK's limit on attributes was reached before the span began, they do not fit:
 ///   [`SpanCounts::crowded_out`] counts that.
 ///
@@ -91,32 +95,25 @@ impl SpanCounts {
 
 impl<P: SpanProcessor> SpanProcessor for TenantSpans<P> {
     fn on_start(&self, span: &mut Span, cx: &Context) {
-        starting::busy(|| {
-            let mut put = |key: &'static str, value: StringValue| {
+        if tracer::said() == Said::Nothing {
+            owner::tell_now(&mut |key: &'static str, value: StringValue| {
                 span.set_attribute(KeyValue::new(key, Value::String(value)));
-            };
-            match starting::maker() {
-                Some(maker) => maker.tell(&mut put),
-                None => owner::tell_now(&mut put),
-            }
-            self.inner.on_start(span, cx);
-        });
+            });
+        }
+        self.inner.on_start(span, cx);
     }
 
     fn on_end(&self, mut span: SpanData) {
-        starting::busy(|| {
-            let kept =
-                span.span_context.is_sampled() || self.keeps_refusals && keep_refusal(&mut span);
-            if !kept {
-                // For processors that look at all of them; those that export leave it out.
-                return self.inner.on_end(span);
-            }
+        let is_kept =
+            span.span_context.is_sampled() || self.keeps_refusals && keep_refusal(&mut span);
+        // The others are for processors that look at all of them; those that export leave them out.
+        if is_kept {
             if !tidy::tidy(&mut span) && span.dropped_attributes_count > 0 {
                 self.counts.0.fetch_add(1, Relaxed);
             }
             self.delivery.count_made();
-            self.inner.on_end(span);
-        });
+        }
+        self.inner.on_end(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -51,7 +51,9 @@ fn remove_others(attributes: &mut Vec<KeyValue>, at: usize) -> usize {
 fn on_events(span: &mut SpanData, told: std::ops::Range<usize>) {
     let Some(told) = span.attributes.get(told) else { return };
     for event in &mut span.events.events {
-        if find(&event.attributes, &TENANT).or_else(|| find(&event.attributes, &SYSTEM)).is_none() {
+        if let Some(at) = find(&event.attributes, &TENANT) {
+            remove_others(&mut event.attributes, at);
+        } else if find(&event.attributes, &SYSTEM).is_none() {
             event.attributes.retain(|it| !TENANT.contains(&it.key.as_str()));
             event.attributes.extend_from_slice(told);
         }

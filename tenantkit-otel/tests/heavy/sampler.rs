@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::{
 use tenantkit_core::test_util::TestAuthority;
 use tenantkit_limit::quota::Quota;
 use tenantkit_otel::{
-    TenantLayer, TenantSpans,
+    TenantSpans, TenantTracer,
     sampler::{TenantSampler, TenantSamplerBuilder},
 };
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
@@ -150,16 +150,21 @@ fn a_refusal_is_kept_although_its_trace_is_not() {
 #[test]
 fn a_span_of_tracing_counts_for_who_made_it() {
     let world = World::new(|it| it);
-    let layer = tracing_opentelemetry::layer().with_tracer(world.tracer.clone());
+    let tracer = TenantTracer::around(world.tracer.clone());
+    let layer = tracing_opentelemetry::layer().with_tracer(tracer.clone());
     let (acme, globex) = (world.test.context("acme"), world.test.context("globex"));
-    tracing::subscriber::with_default(Registry::default().with(TenantLayer::around(layer)), || {
+    tracing::subscriber::with_default(Registry::default().with(layer), || {
         for _ in 0..10 {
             let span = acme.in_scope(|| tracing::info_span!("root")).unwrap();
             globex.in_scope(|| span.in_scope(|| ())).unwrap();
         }
     });
-    assert_eq!(world.exporter.get_finished_spans().unwrap().len(), 3);
-    assert_eq!(world.kept("globex", 10), 3);
+    // Nobody made it, whatever it says of itself and wherever it begins.
+    let mut of_nobody = tracer.span_builder("root");
+    of_nobody.attributes.get_or_insert_default().push(KeyValue::new("tenant.id", "initech"));
+    drop(globex.in_scope(|| of_nobody.start(&tracer)).unwrap());
+    assert_eq!(world.exporter.get_finished_spans().unwrap().len(), 3 + 1);
+    assert_eq!([world.kept("globex", 10), world.kept("initech", 10)], [3, 3]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use opentelemetry_sdk::{
     trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor},
 };
 use tenantkit_core::test_util::TestAuthority;
-use tenantkit_otel::{TenantLayer, TenantSpans, TenantlessBaggage, trace};
+use tenantkit_otel::{TenantSpans, TenantTracer, TenantlessBaggage, trace};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
@@ -26,8 +26,8 @@ fn made(work: impl FnOnce()) -> Vec<(String, TraceId, SpanId)> {
     let exporter = InMemorySpanExporter::default();
     let spans = TenantSpans::around(SimpleSpanProcessor::new(exporter.clone()));
     let provider = SdkTracerProvider::builder().with_span_processor(spans).build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    let subscriber = Registry::default().with(TenantLayer::around(layer));
+    let tracer = TenantTracer::around(provider.tracer("test"));
+    let subscriber = Registry::default().with(tracing_opentelemetry::layer().with_tracer(tracer));
     tracing::subscriber::with_default(subscriber, work);
     let spans = exporter.get_finished_spans().unwrap();
     spans

@@ -5,7 +5,7 @@
 mod audit;
 mod baggage;
 mod direct;
-mod layer;
+mod late;
 mod logs;
 mod system;
 mod world;

@@ -5,7 +5,7 @@ use opentelemetry_sdk::trace::{
     InMemorySpanExporter, SdkTracer, SdkTracerProvider, SimpleSpanProcessor, SpanData,
 };
 use tenantkit_core::{TenantContext, test_util::TestAuthority};
-use tenantkit_otel::{SpanCounts, TenantLayer, TenantSpans};
+use tenantkit_otel::{SpanCounts, TenantSpans, TenantTracer};
 use tracing::Dispatch;
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
@@ -31,14 +31,18 @@ impl World {
         self.test.context(tenant)
     }
 
-    /// A subscriber of `tracing` that has the layer.
+    /// A subscriber of `tracing` that makes spans of OpenTelemetry.
     pub(crate) fn dispatch(&self) -> Dispatch {
-        let spans = tracing_opentelemetry::layer().with_tracer(self.tracer.clone());
-        Dispatch::new(Registry::default().with(TenantLayer::around(spans)))
+        let tracer = TenantTracer::around(self.tracer.clone());
+        let spans = tracing_opentelemetry::layer().with_tracer(tracer);
+        Dispatch::new(Registry::default().with(spans))
     }
 
     pub(crate) fn spans(&self) -> Vec<SpanData> {
-        self.exporter.get_finished_spans().unwrap()
+        let spans = self.exporter.get_finished_spans().unwrap();
+        let of_this_crate = |it: &SpanData| values(&it.attributes, "tenantkit.made").len();
+        assert_eq!(spans.iter().map(of_this_crate).sum::<usize>(), 0, "a mark was left");
+        spans
     }
 
     /// The one span of that name.

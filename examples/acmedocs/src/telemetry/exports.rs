@@ -21,7 +21,7 @@ use opentelemetry_sdk::{
 use tenantkit::{
     limit::quota::Quota,
     otel::{
-        AuditLogs, Delivery, TenantLayer, TenantLogs, TenantSpans, TenantlessBaggage,
+        AuditLogs, Delivery, TenantLogs, TenantSpans, TenantTracer, TenantlessBaggage,
         sampler::{TenantSampler, TenantSamplerBuilder},
     },
 };
@@ -137,12 +137,12 @@ pub fn subscribe(exports: Option<&Exports>) {
     ]));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let spans = exports.map(|exports| {
-        let spans = tracing_opentelemetry::layer()
-            .with_tracer(exports.traces.tracer("acmedocs"))
+        tracing_opentelemetry::layer()
+            .with_tracer(TenantTracer::around(exports.traces.tracer("acmedocs")))
             .with_location(false)
             .with_threads(false)
-            .with_tracked_inactivity(false);
-        TenantLayer::around(spans).with_filter(what_matters())
+            .with_tracked_inactivity(false)
+            .with_filter(what_matters())
     });
     let records = exports
         .map(|exports| OpenTelemetryTracingBridge::new(&exports.logs).with_filter(what_matters()));

@@ -1,10 +1,17 @@
-//! Spans that are made with `tracing`.
+//! Spans that begin later than they are made, as those of `tracing` do.
+
+use std::borrow::Cow;
 
 use opentelemetry::{
-    Context,
-    trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState},
+    Context, KeyValue,
+    trace::{
+        Span as _, SpanBuilder, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId,
+        TraceState, Tracer,
+    },
 };
+use opentelemetry_sdk::trace::{SdkTracer, Span};
 use tenantkit_core::task;
+use tenantkit_otel::TenantTracer;
 use tracing::{Instrument as _, instrument::WithSubscriber as _};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -70,7 +77,7 @@ async fn a_task_that_was_spawned_bare_keeps_the_span_that_it_was_given() {
     .with_subscriber(world.dispatch())
     .await;
     assert_tenant(&world.span("given").attributes, &acme);
-    // It was made outside any scope: the layer tells what is so.
+    // It was made outside any scope: what is told is what is so.
     assert_nobody(&world.span("inside").attributes);
     assert_tenant(&world.span("scoped").attributes, &acme);
 }
@@ -102,6 +109,76 @@ fn an_event_in_somebody_elses_span_has_its_own_tenant() {
     assert_tenant(&of_globex.attributes, &globex);
     assert_eq!(batch.status, opentelemetry::trace::Status::error(""));
     assert_tenant(&world.span("of acme").events[0].attributes, &acme);
+}
+
+#[test]
+fn an_event_that_comes_before_its_span_has_begun_is_the_spans() {
+    let world = World::new();
+    let (acme, globex) = (world.tenant("acme"), world.tenant("globex"));
+    tracing::dispatcher::with_default(&world.dispatch(), || {
+        let span = acme.in_scope(|| tracing::info_span!("work")).unwrap();
+        globex.in_scope(|| tracing::info!(parent: &span, "early")).unwrap();
+        span.in_scope(|| ());
+        globex.in_scope(|| tracing::info!(parent: &span, "late")).unwrap();
+    });
+    let span = world.span("work");
+    let [early, late] = &span.events[..] else { panic!("two events") };
+    assert_tenant(&early.attributes, &acme);
+    assert_tenant(&late.attributes, &globex);
+}
+
+#[test]
+fn a_field_of_an_event_that_names_another_tenant_gives_way() {
+    let world = World::new();
+    let acme = world.tenant("acme");
+    tracing::dispatcher::with_default(&world.dispatch(), || {
+        acme.in_scope(|| {
+            tracing::info_span!("work").in_scope(|| tracing::info!(tenant.id = "globex", "told"));
+        })
+        .unwrap();
+    });
+    assert_tenant(&world.span("work").events[0].attributes, &acme);
+}
+
+#[test]
+fn a_span_of_the_api_that_is_made_early_belongs_to_who_made_it() {
+    let world = World::new();
+    let (acme, globex) = (world.tenant("acme"), world.tenant("globex"));
+    let tracer = TenantTracer::around(world.tracer.clone());
+    let of_acme = acme.in_scope(|| tracer.span_builder("of acme")).unwrap();
+    let of_nobody = tracer.span_builder("of nobody");
+    let begin = || (of_acme.start(&tracer), of_nobody.start(&tracer), tracer.start("of globex"));
+    let (_, _, mut of_globex) = globex.in_scope(begin).unwrap();
+    acme.in_scope(|| of_globex.add_event("told", Vec::new())).unwrap();
+    drop(of_globex);
+    assert_tenant(&world.span("of acme").attributes, &acme);
+    assert_nobody(&world.span("of nobody").attributes);
+    assert_tenant(&world.span("of globex").attributes, &globex);
+    assert_tenant(&world.span("of globex").events[0].attributes, &acme);
+}
+
+#[test]
+fn what_the_tracer_inside_says_of_every_span_is_kept() {
+    struct Labels(SdkTracer);
+
+    impl Tracer for Labels {
+        type Span = Span;
+
+        fn span_builder<N: Into<Cow<'static, str>>>(&self, name: N) -> SpanBuilder {
+            self.0.span_builder(name).with_attributes([KeyValue::new("cell", "7")])
+        }
+
+        fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> Span {
+            self.0.build_with_context(builder, parent)
+        }
+    }
+
+    let world = World::new();
+    let acme = world.tenant("acme");
+    let tracer = TenantTracer::around(Labels(world.tracer.clone()));
+    drop(acme.in_scope(|| tracer.span_builder("work")).unwrap().start(&tracer));
+    assert_tenant(&world.span("work").attributes, &acme);
+    assert_eq!(values(&world.span("work").attributes, "cell"), ["7"]);
 }
 
 #[test]
