@@ -272,9 +272,10 @@ impl ConsumerHandle {
         let mut stats = self.0.counters.read();
         (stats.bytes, stats.records) = self.0.room.used();
         for partition in self.0.assignment.partitions() {
-            if let Some(span) = partition.progress(progress::Progress::span) {
+            if let Some((behind, lag)) = partition.behind() {
                 let at = (partition.place.topic.to_string(), partition.place.partition);
-                stats.behind.insert(at, u64::try_from(span).unwrap_or_default());
+                stats.behind.insert(at.clone(), behind);
+                stats.lag.insert(at, lag);
             }
         }
         for tier in self.0.judge.policy.authority.tiers().iter() {

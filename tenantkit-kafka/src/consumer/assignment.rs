@@ -8,7 +8,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    ClientContext, Offset, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol},
     error::KafkaResult,
     types::RDKafkaRespErr,
@@ -180,7 +180,19 @@ impl Assignment {
     }
 }
 
-impl ClientContext for Assignment {}
+impl ClientContext for Assignment {
+    fn stats(&self, statistics: Statistics) {
+        let owned = self.owned();
+        for (topic, of_topic) in &statistics.topics {
+            let topic: Arc<str> = topic.as_str().into();
+            for (number, told) in &of_topic.partitions {
+                if let Some(partition) = owned.partitions.get(&Place::new(topic.clone(), *number)) {
+                    partition.ends_at(told.hi_offset);
+                }
+            }
+        }
+    }
+}
 
 impl ConsumerContext for Assignment {
     fn rebalance(&self, member: &Member, why: RDKafkaRespErr, list: &mut TopicPartitionList) {

@@ -65,6 +65,8 @@ pub(super) fn of_member(config: &ClientConfig, group: &str, fetched: usize) -> C
     let unless_told = [
         ("auto.offset.reset", "earliest"),
         ("partition.assignment.strategy", "cooperative-sticky"),
+        // Where each partition ends, for `ConsumerStats::behind`.
+        ("statistics.interval.ms", "5000"),
     ];
     for (name, value) in unless_told {
         if config.get(name).is_none() {
@@ -84,6 +86,9 @@ pub(super) fn of_member(config: &ClientConfig, group: &str, fetched: usize) -> C
 pub(super) fn of_returner(config: &ClientConfig, group: &str, fetched: usize) -> ClientConfig {
     let mut config = of_member(config, group, fetched);
     // What is older than the topic keeps is gone: then it goes on with the oldest that is there.
-    config.set("auto.offset.reset", "earliest").set("fetch.wait.max.ms", "100");
+    config
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.wait.max.ms", "100")
+        .set("statistics.interval.ms", "0");
     config
 }

@@ -14,9 +14,12 @@ use tenantkit_core::{Tier, TierSet};
 pub struct ConsumerStats {
     /// By tier. Records whose tier is not known, because their tenant is not, are under `None`.
     pub tiers: BTreeMap<Option<&'static str>, TierStats>,
-    /// By topic and partition: how many offsets what is committed is behind what was read.
-    /// What was not read yet is the broker's to tell.
+    /// By topic and partition: how many offsets that were read are not done with.
     pub behind: BTreeMap<(String, i32), u64>,
+    /// By topic and partition: how many offsets are not done with, to the end of the partition. The brokers tell where
+    /// that is every 5 s (or as `statistics.interval.ms` says). It is not here where nothing was read yet and nothing
+    /// was committed ever.
+    pub lag: BTreeMap<(String, i32), u64>,
     /// Records that wait or are under way, in memory.
     pub records: usize,
     /// Bytes of them.

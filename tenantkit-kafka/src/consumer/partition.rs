@@ -42,6 +42,8 @@ pub(super) struct Partition {
 struct State {
     /// None until the first record was read, where no offset was committed.
     progress: Option<Progress>,
+    /// The offset behind its last record, as the brokers told it last.
+    end: i64,
     /// Handlers that run.
     running: usize,
     /// What the brokers said is committed.
@@ -67,7 +69,8 @@ const UNANSWERED: Duration = Duration::from_secs(5);
 
 impl Partition {
     pub(super) fn new(place: Place, progress: Option<Progress>) -> Self {
-        let state = State { progress, running: 0, committed: None, asked: None, is_open: true };
+        let state =
+            State { progress, end: 0, running: 0, committed: None, asked: None, is_open: true };
         Self {
             place,
             state: Mutex::new(state),
@@ -81,9 +84,23 @@ impl Partition {
         change(self.state().progress.get_or_insert_with(|| Progress::from(offset)))
     }
 
+    /// The brokers told where it ends; it is negative where they have not yet.
+    pub(super) fn ends_at(&self, end: i64) {
+        let mut state = self.state();
+        state.end = state.end.max(end);
+    }
+
     /// How far it is, once that is known.
     pub(super) fn progress<T>(&self, read: impl FnOnce(&Progress) -> T) -> Option<T> {
         self.state().progress.as_ref().map(read)
+    }
+
+    /// How many offsets are not done with, of what was read and of all that is there; once that is known.
+    pub(super) fn behind(&self) -> Option<(u64, u64)> {
+        let state = self.state();
+        let progress = state.progress.as_ref()?;
+        let (read, all) = (progress.span(), state.end - progress.watermark());
+        Some((u64::try_from(read).unwrap_or(0), u64::try_from(all.max(read)).unwrap_or(0)))
     }
 
     /// A handler is about to run, unless the partition is no longer ours.

@@ -1,7 +1,7 @@
 //! What each user sees first.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -9,6 +9,7 @@ use std::{
 use tenantkit_core::TenantStatus;
 use tenantkit_kafka::{Failure, Outgoing};
 use tenantkit_limit::retry::RetryBudget;
+use tokio_util::sync::CancellationToken;
 
 use crate::world::{Running, Seen, World};
 
@@ -279,6 +280,30 @@ async fn what_finds_no_room_is_left_behind_and_come_back_for() {
         last_light < 1500,
         "globex lay behind 3,000 of acme, and was handled after {last_light}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lag_is_told_to_the_end_of_the_partition_also_where_reading_pauses() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["acme"], 3000, 1).await;
+    let goes_on = CancellationToken::new();
+    let waiting = goes_on.clone();
+    let consumer = world.consumer(&topic, &dead).read_ahead(100);
+    let running = Running::start(consumer, move |_, _| {
+        let goes_on = waiting.clone();
+        async move {
+            goes_on.cancelled().await;
+            Ok(())
+        }
+    });
+    running.until("the end is told", |it| it.stats().lag.values().sum::<u64>() == 3000).await;
+    let read = running.handle.stats().behind.into_values().sum::<u64>();
+    assert!(read < 3000, "reading did not pause: {read}");
+    goes_on.cancel();
+    let has_none = |lag: &BTreeMap<_, u64>| !lag.is_empty() && lag.values().all(|it| *it == 0);
+    running.until("all is done", |it| has_none(&it.stats().lag)).await;
+    running.shut_down().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

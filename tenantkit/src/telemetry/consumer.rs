@@ -27,8 +27,8 @@ labels! {
     }
 }
 
-/// Tells what became of records and how long that waits which waits longest, by tier; how far what is committed is
-/// behind what was read; and how much is in memory. Records whose tenant is not known are under `_other`.
+/// Tells what became of records and how long that waits which waits longest, by tier; how far the consumer is behind
+/// the end of its partitions; and how much is in memory. Records whose tenant is not known are under `_other`.
 ///
 /// # Errors
 ///
@@ -65,8 +65,8 @@ pub fn observe_consumer(
         (
             "tenantkit.consumer.lag",
             "{record}",
-            "Offsets that what is committed is behind what was read, of the partition that is furthest behind.",
-            |it| number(it.behind.values().copied().max().unwrap_or_default()),
+            "Offsets of the partition that is furthest behind that are not done with, up to its end.",
+            |it| number(it.lag.values().copied().max().unwrap_or_default()),
         ),
         (
             "tenantkit.consumer.records",
