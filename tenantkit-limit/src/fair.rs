@@ -309,9 +309,9 @@ impl<K: Hash + Eq + Clone, T> Inner<K, T> {
     fn with<R>(&self, change: impl FnOnce(&mut State<K, T>) -> R) -> R {
         let mut state = lock(&self.state);
         let result = change(&mut state);
-        let wakes = state.wakes();
-        drop(state);
-        if let Some(wakes) = wakes {
+        if !state.is_quiet() {
+            let wakes = state.wakes();
+            drop(state);
             wakes.wake();
         }
         result

@@ -65,7 +65,7 @@ pub(super) fn of_member(config: &ClientConfig, group: &str, fetched: usize) -> C
     let unless_told = [
         ("auto.offset.reset", "earliest"),
         ("partition.assignment.strategy", "cooperative-sticky"),
-        // Where each partition ends, for `ConsumerStats::behind`.
+        // Where each partition ends, for `ConsumerStats::lag`.
         ("statistics.interval.ms", "5000"),
     ];
     for (name, value) in unless_told {

@@ -72,6 +72,7 @@ impl Chunks {
         self.chunks.len()
     }
 
+    #[inline]
     pub(super) fn push(&mut self, list: &mut List, entry: u32) -> Place {
         if list.tail == NIL || usize::from(self.chunks[list.tail].end) == ROOM {
             self.append(list);
@@ -83,10 +84,20 @@ impl Chunks {
         Place::new(list.tail, at)
     }
 
-    /// The first entry of a list, and those that are two and four behind it. The cache is told of the next chunk.
-    pub(super) fn front(&self, list: List) -> Option<(u32, [Option<u32>; 2])> {
+    /// The first entry of a list.
+    #[inline]
+    pub(super) fn front(&self, list: List) -> Option<u32> {
         if list.head == NIL {
             return None;
+        }
+        let chunk = &self.chunks[list.head];
+        Some(chunk.entries[usize::from(chunk.first)])
+    }
+
+    /// The entries that are two and four behind the first. The cache is told of the next chunk.
+    pub(super) fn after_front(&self, list: List) -> [Option<u32>; 2] {
+        if list.head == NIL {
+            return [None; 2];
         }
         let chunk = &self.chunks[list.head];
         if chunk.next != NIL {
@@ -104,10 +115,11 @@ impl Chunks {
             let at = at - usize::from(chunk.end) + usize::from(next.first);
             if at < usize::from(next.end) { next.entries.get(at).copied() } else { None }
         };
-        Some((behind(0)?, [behind(2), behind(4)]))
+        [behind(2), behind(4)]
     }
 
     /// Takes the first entry out.
+    #[inline]
     pub(super) fn pop(&mut self, list: &mut List) -> Option<u32> {
         if list.head == NIL {
             return None;
@@ -136,9 +148,9 @@ impl Chunks {
         is_other.then_some(moved)
     }
 
+    #[cold]
     fn append(&mut self, list: &mut List) {
-        let number = self.chunks.claim();
-        let chunk = &mut self.chunks[number];
+        let (number, chunk) = self.chunks.claim();
         (chunk.next, chunk.prev, chunk.first, chunk.end) = (NIL, list.tail, 0, 0);
         match list.tail {
             NIL => list.head = number,
@@ -147,6 +159,7 @@ impl Chunks {
         list.tail = number;
     }
 
+    #[cold]
     fn unlink(&mut self, list: &mut List, number: u32) {
         let Chunk { next, prev, .. } = self.chunks[number];
         self.chunks.remove(number);

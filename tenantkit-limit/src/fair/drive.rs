@@ -46,8 +46,6 @@ fn asleep<K: Hash + Eq + Clone, T>(
     let is_earlier = state.is_due_before(until);
     drop(state);
     drop(old);
-    if let Some(wakes) = wakes {
-        wakes.wake();
-    }
+    wakes.wake();
     is_earlier
 }

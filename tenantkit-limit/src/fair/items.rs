@@ -103,6 +103,16 @@ impl Queue {
     pub(super) fn back(self) -> Option<u32> {
         (self.tail != NIL).then_some(self.tail)
     }
+
+    /// Takes the first one out, behind which is this one. What that has before it is not looked at, and so is not kept:
+    /// taking the first out does not touch the second.
+    #[inline]
+    pub(super) fn skip(&mut self, next: u32) {
+        self.head = next;
+        if next == NIL {
+            self.tail = NIL;
+        }
+    }
 }
 
 pub(super) type Items<T> = Pool<Item<T>>;
@@ -129,16 +139,10 @@ impl<T> Items<T> {
         queue.head = item;
     }
 
-    /// What the first one has before it is not looked at, and so is not kept: taking the first out does not touch
-    /// the second.
     pub(super) fn unlink(&mut self, queue: &mut Queue, item: u32) {
         let Item { next, prev, .. } = self[item];
         if queue.head == item {
-            queue.head = next;
-            if next == NIL {
-                queue.tail = NIL;
-            }
-            return;
+            return queue.skip(next);
         }
         self[prev].next = next;
         match next {

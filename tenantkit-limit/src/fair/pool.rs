@@ -56,20 +56,21 @@ impl<T: Pooled> Pool<T> {
     /// A place to fill. It holds nothing, and is otherwise as it was left: to write some fields of a value
     /// takes less time than to move one.
     #[inline]
-    pub(super) fn claim(&mut self) -> u32 {
+    pub(super) fn claim(&mut self) -> (u32, &mut T) {
         let page = self.open.last().copied().unwrap_or_else(|| self.add_page());
         if self.rooms[page as usize].live == 0 {
             self.open_up(page as usize);
         }
         let room = &mut self.rooms[page as usize];
         let number = page << BITS | room.first;
-        room.first = *at_mut(&mut self.pages, number).link();
+        let value = at_mut(&mut self.pages, number);
+        room.first = *value.link();
         room.live += 1;
         if room.first == NIL {
             self.open.pop();
         }
         self.len += 1;
-        number
+        (number, value)
     }
 
     /// What is at a number, of which nothing may be left.
@@ -223,8 +224,8 @@ mod tests {
                 for _ in 0..many {
                     if is_more {
                         next += 1;
-                        let number = pool.claim();
-                        prop_assert_eq!(mem::replace(&mut pool[number].it, next), 0);
+                        let (number, value) = pool.claim();
+                        prop_assert_eq!(mem::replace(&mut value.it, next), 0);
                         prop_assert!(model.insert(number, next).is_none());
                     } else {
                         let one = if many % 2 == 0 { model.pop_first() } else { model.pop_last() };

@@ -49,9 +49,7 @@ impl<K: Hash + Eq + Clone, T: Clone> Future for Pop<K, T> {
         drop(state);
         drop(old);
         let lease = popped.map(|popped| Lease::new(Arc::clone(inner), popped));
-        if let Some(wakes) = wakes {
-            wakes.wake();
-        }
+        wakes.wake();
         match lease {
             None if !is_over => Poll::Pending,
             lease => Poll::Ready(lease),

@@ -23,6 +23,7 @@ impl Ring {
         Self { lists: vec![List::EMPTY; LISTS].into_boxed_slice(), filled: [0; WORDS], words: 0 }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, chunks: &mut Chunks, bucket: Bucket, entry: u32) -> Place {
         let (at, word, bit) = split(bucket);
         self.filled[word] |= bit;
@@ -30,10 +31,12 @@ impl Ring {
         chunks.push(&mut self.lists[at], entry)
     }
 
+    #[inline]
     pub(super) fn list(&self, bucket: Bucket) -> List {
         self.lists[split(bucket).0]
     }
 
+    #[inline]
     pub(super) fn pop(&mut self, chunks: &mut Chunks, bucket: Bucket) -> Option<u32> {
         let entry = chunks.pop(&mut self.lists[split(bucket).0]);
         self.note(bucket);
@@ -52,6 +55,7 @@ impl Ring {
     }
 
     /// The first bucket from this one on that has something.
+    #[inline]
     pub(super) fn first_from(&self, bucket: Bucket) -> Option<Bucket> {
         let (at, word, bit) = split(bucket);
         let here = self.filled[word] & !(bit - 1);
@@ -71,6 +75,7 @@ impl Ring {
         Some(bucket + ahead as Bucket)
     }
 
+    #[inline]
     fn note(&mut self, bucket: Bucket) {
         let (at, word, bit) = split(bucket);
         if self.lists[at].is_empty() {

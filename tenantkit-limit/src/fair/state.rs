@@ -155,8 +155,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         slot.waiting += 1;
         self.waiting += 1;
         self.ages[usize::from(slot.class)].insert(since);
-        let number = self.items.claim();
-        let there = &mut self.items[number];
+        let (number, there) = self.items.claim();
         there.value = Some(item);
         there.key = key;
         there.since = since;
@@ -289,7 +288,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
             Who::Number(tenant) => tenant,
         };
         let slot = &self.tenants.slots[tenant];
-        if slot.waiting >= self.shares.of(slot.terms).max_waiting {
+        if slot.waiting >= self.shares.of(slot.terms).share.max_waiting {
             self.place(tenant);
             return Err(Refused::TenantFull);
         }

@@ -122,8 +122,8 @@ impl<K: Hash + Eq + Clone> Tenants<K> {
             return None;
         }
         let key = Some(key.clone());
-        let number = slots.claim();
-        slots[number] = Tenant { key, hash, ..Tenant::default() };
+        let (number, slot) = slots.claim();
+        *slot = Tenant { key, hash, ..Tenant::default() };
         index.insert_unique(hash, number, |number| slots[*number].hash);
         Some(number)
     }

@@ -24,8 +24,6 @@ pub(super) struct Wheel {
 #[derive(Clone, Copy)]
 pub(super) struct Front {
     pub(super) tenant: u32,
-    /// Who is likely to be served two and four pops later.
-    pub(super) after: [Option<u32>; 2],
     bucket: Bucket,
     is_far: bool,
 }
@@ -50,6 +48,7 @@ impl Wheel {
         self.near.first_from(self.now).is_none() && self.far.is_empty()
     }
 
+    #[inline]
     pub(super) fn insert(&mut self, bucket: Bucket, tenant: u32) -> Spot {
         let bucket = bucket.max(self.now);
         if bucket - self.now < BUCKETS {
@@ -75,15 +74,32 @@ impl Wheel {
         moved
     }
 
-    /// Who is served next, without taking it out, and who is likely to be later.
+    /// Who is served next, without taking it out.
+    #[inline]
     pub(super) fn front(&self) -> Option<Front> {
         let (bucket, is_far) = self.first()?;
-        let list = if is_far { *self.far.first_key_value()?.1 } else { self.near.list(bucket) };
-        let (tenant, after) = self.chunks.front(list)?;
-        Some(Front { tenant, after, bucket, is_far })
+        let tenant = self.chunks.front(self.list(bucket, is_far)?)?;
+        Some(Front { tenant, bucket, is_far })
+    }
+
+    /// Who is likely to be served two and four pops after it.
+    pub(super) fn after(&self, front: &Front) -> [Option<u32>; 2] {
+        let list = self.list(front.bucket, front.is_far);
+        list.map_or([None; 2], |list| self.chunks.after_front(list))
+    }
+
+    /// That of a bucket which is the first.
+    #[inline]
+    fn list(&self, bucket: Bucket, is_far: bool) -> Option<List> {
+        if is_far {
+            self.far.first_key_value().map(|it| *it.1)
+        } else {
+            Some(self.near.list(bucket))
+        }
     }
 
     /// Takes out who is served next. The virtual time is then in its bucket.
+    #[inline]
     pub(super) fn pop(&mut self, front: &Front) -> Option<u32> {
         let Front { bucket, is_far, .. } = *front;
         self.now = bucket;
@@ -106,6 +122,7 @@ impl Wheel {
     }
 
     /// The first bucket that is not empty, and whether it is that of the far ones.
+    #[inline]
     fn first(&self) -> Option<(Bucket, bool)> {
         let near = self.near.first_from(self.now);
         let far = if self.far.is_empty() { None } else { self.far.first_key_value() };
@@ -164,11 +181,12 @@ mod tests {
             let (bucket, list) = self.model.first_key_value().unwrap();
             prop_assert_eq!(front.bucket, *bucket);
             prop_assert!(list.contains(&front.tenant));
-            prop_assert!(front.after.iter().flatten().all(|tenant| list.contains(tenant)));
+            let after = self.wheel.after(&front);
+            prop_assert!(after.iter().flatten().all(|tenant| list.contains(tenant)));
             if !self.is_shuffled {
                 prop_assert_eq!(front.tenant, list[0], "who came first is first");
                 // Nothing is said beyond a list: of one bucket a near one may follow a far one.
-                for (told, place) in front.after.into_iter().zip([2, 4]) {
+                for (told, place) in after.into_iter().zip([2, 4]) {
                     prop_assert!(told.is_none() || told.as_ref() == list.get(place));
                 }
             }

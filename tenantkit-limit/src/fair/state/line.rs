@@ -31,15 +31,14 @@ impl Wakes {
 }
 
 impl<K: Hash + Eq + Clone, T> State<K, T> {
-    /// Whom the change that was just made concerns.
+    /// Nobody waits or sleeps, as mostly.
     #[inline]
-    pub(crate) fn wakes(&mut self) -> Option<Wakes> {
-        // Mostly nobody waits or sleeps.
-        let is_quiet = self.line.waiting.is_empty() && self.line.driver.is_none();
-        if is_quiet { None } else { Some(self.wakes_of_some()) }
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.line.waiting.is_empty() && self.line.driver.is_none()
     }
 
-    fn wakes_of_some(&mut self) -> Wakes {
+    /// Whom the change that was just made concerns.
+    pub(crate) fn wakes(&mut self) -> Wakes {
         let mut wakes = Wakes::default();
         if !self.line.waiting.is_empty() {
             if self.is_over() {

@@ -4,7 +4,8 @@ use std::hash::Hash;
 
 use super::State;
 use crate::fair::{
-    Weight,
+    Share, Weight,
+    items::Items,
     tag::Rate,
     tenants::{Stand, Tenant},
 };
@@ -13,8 +14,9 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     /// Lists a tenant where it belongs by now. One that comes (or comes back, after it had nothing, or as
     /// much in flight as it may have) starts at the virtual time, or at its own tag if that is later.
     pub(super) fn place(&mut self, number: u32) {
-        let is_eligible = self.is_eligible(number);
-        match (self.tenants.slots[number].stand, is_eligible) {
+        let slot = &self.tenants.slots[number];
+        let is_eligible = is_eligible(slot, &self.shares.of(slot.terms).share, &self.items);
+        match (slot.stand, is_eligible) {
             (Stand::Wheel(_), true) => {}
             (_, true) => {
                 self.leave(number);
@@ -23,17 +25,6 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
                 self.enter(number);
             }
             (_, false) => self.rest(number),
-        }
-    }
-
-    /// As `place`, for one that was just served: it goes on from its own tag, also where a refund has
-    /// left that behind the virtual time.
-    pub(super) fn stay(&mut self, number: u32) {
-        self.tenants.slots[number].stand = Stand::Apart;
-        if self.is_eligible(number) {
-            self.enter(number);
-        } else {
-            self.rest(number);
         }
     }
 
@@ -72,32 +63,19 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     /// Forgets some of those that have nothing, now that the virtual time has passed their tags.
+    #[inline]
     pub(super) fn forget_some(&mut self, most: usize) {
-        if self.idle.len() == 0 {
-            return;
+        if self.idle.len() > 0 {
+            self.forget_idle(most);
         }
+    }
+
+    fn forget_idle(&mut self, most: usize) {
         for _ in 0..most {
             let Some(number) = self.idle.pop_before(self.wheel.now()) else { return };
             self.tenants.slots[number].stand = Stand::Apart;
             self.place(number);
         }
-    }
-
-    fn is_eligible(&self, number: u32) -> bool {
-        let slot = &self.tenants.slots[number];
-        let Some(next) = slot.ready.front() else { return false };
-        if slot.is_held {
-            return false;
-        }
-        let share = self.shares.of(slot.terms);
-        if slot.in_flight == 0 {
-            return share.max_in_flight > 0;
-        }
-        let fits = || {
-            let cost = slot.cost_in_flight.saturating_add(u64::from(self.items[next].cost));
-            cost <= share.max_cost_in_flight
-        };
-        slot.in_flight < share.max_in_flight && (share.max_cost_in_flight == u64::MAX || fits())
     }
 
     fn enter(&mut self, number: u32) {
@@ -108,7 +86,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
 
     /// Has nothing that could be handed out. It is remembered while it has anything else, and until the
     /// virtual time has passed its tag.
-    fn rest(&mut self, number: u32) {
+    pub(super) fn rest(&mut self, number: u32) {
         let Tenant { waiting, in_flight, pins, tag, stand, .. } = &self.tenants.slots[number];
         let has_nothing = *waiting == 0 && *in_flight == 0 && *pins == 0;
         if has_nothing && *tag > self.virtual_time {
@@ -150,4 +128,21 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
             }
         }
     }
+}
+
+/// Whether a tenant has something that may be handed out.
+#[inline]
+pub(super) fn is_eligible<K, T>(slot: &Tenant<K>, share: &Share, items: &Items<T>) -> bool {
+    let Some(next) = slot.ready.front() else { return false };
+    if slot.is_held {
+        return false;
+    }
+    if slot.in_flight == 0 {
+        return share.max_in_flight > 0;
+    }
+    let fits = || {
+        let cost = slot.cost_in_flight.saturating_add(u64::from(items[next].cost));
+        cost <= share.max_cost_in_flight
+    };
+    slot.in_flight < share.max_in_flight && (share.max_cost_in_flight == u64::MAX || fits())
 }

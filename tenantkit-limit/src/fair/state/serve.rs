@@ -2,8 +2,16 @@
 
 use std::{hash::Hash, time::Duration};
 
-use super::{CHORES, LeaseId, Popped, State, nanos};
-use crate::fair::{items::ItemState, wheel::Front};
+use super::{CHORES, LeaseId, Popped, State, nanos, place::is_eligible, shares::Part};
+use crate::fair::{
+    items::{Item, ItemState},
+    tag::Tag,
+    tenants::{Stand, Tenant},
+    wheel::Front,
+};
+
+/// So many tenants are all in the cache, and need not be expected.
+const NEAR: usize = 4_096;
 
 impl<K: Hash + Eq + Clone, T> State<K, T> {
     /// Leases the next item.
@@ -11,53 +19,56 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     where
         T: Clone,
     {
-        let (front, number) = self.front(now)?;
-        let tenant = front.tenant;
+        let front = self.front(now)?;
+        let slot = &mut self.tenants.slots[front.tenant];
+        let number = slot.ready.front()?;
+        let item = &mut self.items[number];
         // Foreign code first: it may panic.
-        let key = self.tenants.key(tenant)?.clone();
-        let item = self.items[number].value.clone()?;
-        let (cost, since) = self.serve(&front, number);
+        let (key, value) = (slot.key.clone()?, item.value.clone()?);
 
-        let weight = self.shares.of(self.tenants.slots[tenant].terms).weight;
+        let part = self.shares.of(slot.terms);
+        let start = charge(slot, item, part);
         self.leases += 1;
-        let leased = &mut self.items[number];
-        leased.state = ItemState::Leased;
-        leased.lease = self.leases;
-        leased.weight = weight;
-        leased.due = nanos(self.now.saturating_add(self.terms.lease));
-        leased.attempts = leased.attempts.saturating_add(1);
-        let attempt = leased.attempts;
+        item.state = ItemState::Leased;
+        item.lease = self.leases;
+        item.weight = part.share.weight;
+        item.due = nanos(self.now.saturating_add(self.terms.lease));
+        item.attempts = item.attempts.saturating_add(1);
+        let Item { cost, attempts: attempt, since, class, .. } = *item;
         self.items.push_back(&mut self.leased, number);
-        let slot = &mut self.tenants.slots[tenant];
         slot.in_flight += 1;
         slot.cost_in_flight += u64::from(cost);
         self.in_flight += 1;
 
-        self.stay(tenant);
-        self.forget_some(CHORES);
+        self.go_on(&front, start, (class, since));
         let waited = self.now.saturating_sub(Duration::from_nanos(since));
         let id = LeaseId { item: number, number: self.leases };
-        Some(Popped { id, key, item, cost, attempt, waited })
+        Some(Popped { id, key, item: value, cost, attempt, waited })
     }
 
     /// Gives the next item away.
     pub(crate) fn give(&mut self, now: Duration) -> Option<(K, T)> {
-        let (front, number) = self.front(now)?;
-        let tenant = front.tenant;
-        let key = self.tenants.key(tenant)?.clone();
-        self.serve(&front, number);
-        let given = &mut self.items[number];
-        let (item, key_of_it) = (given.value.take(), given.key);
+        let front = self.front(now)?;
+        let slot = &mut self.tenants.slots[front.tenant];
+        let number = slot.ready.front()?;
+        let item = &mut self.items[number];
+        let key = slot.key.clone()?;
+
+        let start = charge(slot, item, self.shares.of(slot.terms));
+        let value = item.value.take();
+        let Item { key: key_of_it, since, class, .. } = *item;
         self.items.remove(number);
-        self.stay(tenant);
-        self.next_of_key(tenant, key_of_it);
-        self.forget_some(CHORES);
+        self.go_on(&front, start, (class, since));
+        if key_of_it.is_some() {
+            self.next_of_key(front.tenant, key_of_it);
+        }
         self.calm();
-        Some((key, item?))
+        Some((key, value?))
     }
 
-    /// The next tenant and its next item, which are there: who is in the wheel has something ready.
-    fn front(&mut self, now: Duration) -> Option<(Front, u32)> {
+    /// Who is next, which has something ready as all in the wheel have.
+    #[inline]
+    fn front(&mut self, now: Duration) -> Option<Front> {
         self.pass(now);
         self.meet(CHORES);
         let front = loop {
@@ -68,15 +79,17 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
                 None => return None,
             }
         };
-        Some((front, self.tenants.slots[front.tenant].ready.front()?))
+        if self.tenants.slots.len() > NEAR {
+            self.look_ahead(&front);
+        }
+        Some(front)
     }
 
     /// Tells the cache what later pops will need, so that none of them waits for it: of the tenant in four pops its
     /// place and its key, and of the one in two, which is there by now, its next item, and its last, to which a push may
     /// link another.
-    #[inline]
     fn look_ahead(&self, front: &Front) {
-        let [near, far] = front.after;
+        let [near, far] = self.wheel.after(front);
         if let Some(far) = far {
             self.tenants.slots.expect(far, |slot| slot);
             self.tenants.slots.expect(far, |slot| &slot.key);
@@ -91,20 +104,33 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         }
     }
 
-    /// Takes the tenant that is next from the wheel and an item from its ready ones, and charges it.
-    fn serve(&mut self, front: &Front, number: u32) -> (u32, u64) {
-        self.look_ahead(front);
+    /// Lists the tenant that was next anew, after it was charged. It goes on from its own tag, also where a refund has
+    /// left that behind the virtual time.
+    #[inline]
+    fn go_on(&mut self, front: &Front, start: Tag, (class, since): (u8, u64)) {
+        self.ages[usize::from(class)].remove(since);
+        self.waiting -= 1;
         self.wheel.pop(front);
         let slot = &mut self.tenants.slots[front.tenant];
-        self.items.unlink(&mut slot.ready, number);
-        let item = &self.items[number];
-        let (cost, since) = (item.cost, item.since);
-        self.ages[usize::from(item.class)].remove(since);
-        slot.waiting -= 1;
-        self.waiting -= 1;
-        self.virtual_time = self.virtual_time.max(slot.tag);
-        slot.tag += self.shares.rate(slot.terms).charge(cost);
+        self.virtual_time = self.virtual_time.max(start);
         self.highest = self.highest.max(slot.tag);
-        (cost, since)
+        if is_eligible(slot, &self.shares.of(slot.terms).share, &self.items) {
+            let spot = self.wheel.insert(slot.tag.bucket(self.terms.width), front.tenant);
+            slot.stand = Stand::Wheel(spot);
+        } else {
+            slot.stand = Stand::Apart;
+            self.rest(front.tenant);
+        }
+        self.forget_some(CHORES);
     }
+}
+
+/// Takes a tenant's next item from its ready ones, and charges it. Answers with its start tag.
+#[inline]
+fn charge<K, T>(slot: &mut Tenant<K>, item: &Item<T>, part: &Part) -> Tag {
+    slot.ready.skip(item.next);
+    slot.waiting -= 1;
+    let start = slot.tag;
+    slot.tag += part.rate.charge(item.cost);
+    start
 }

@@ -8,9 +8,21 @@ use crate::{
     rate::Keyed,
 };
 
+/// A share, and what a cost of one charges who has it.
+pub(super) struct Part {
+    pub(super) rate: Rate,
+    pub(super) share: Share,
+}
+
+impl Part {
+    const fn of(share: Share) -> Self {
+        Self { rate: Rate::of(share.weight), share }
+    }
+}
+
 /// Shares by number: those of the classes first, then those of tenants that have their own.
 pub(crate) struct Shares<K> {
-    all: Vec<(Rate, Share)>,
+    all: Vec<Part>,
     own: HashMap<K, u32, Keyed>,
     free: Vec<u32>,
 }
@@ -18,27 +30,24 @@ pub(crate) struct Shares<K> {
 impl<K> Shares<K> {
     pub(crate) fn new(classes: &[Share; Class::MAX]) -> Self {
         Self {
-            all: classes.iter().map(|share| (Rate::of(share.weight), *share)).collect(),
+            all: classes.iter().map(|share| Part::of(*share)).collect(),
             own: HashMap::with_hasher(Keyed::default()),
             free: Vec::new(),
         }
     }
 
-    pub(super) fn of(&self, number: u32) -> &Share {
-        &self.all[number as usize].1
-    }
-
-    pub(super) fn rate(&self, number: u32) -> Rate {
-        self.all[number as usize].0
+    #[inline]
+    pub(super) fn of(&self, number: u32) -> &Part {
+        &self.all[number as usize]
     }
 
     fn set(&mut self, number: u32, share: Share) {
-        self.all[number as usize] = (Rate::of(share.weight), share);
+        self.all[number as usize] = Part::of(share);
     }
 
     fn add(&mut self, share: Share) -> u32 {
         let number = self.free.pop().unwrap_or_else(|| {
-            self.all.push((Rate::of(share.weight), share));
+            self.all.push(Part::of(share));
             // As many as tenants at most, whose numbers fit.
             u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
         });
