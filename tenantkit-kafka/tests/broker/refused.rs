@@ -240,8 +240,10 @@ async fn a_plain_record_is_believed_of_a_listed_topic_until_its_cut_over_only() 
             .trust_plain_records()
     });
     let hour = Duration::from_secs(3600);
-    for (cut_over, is_believed) in
-        [(now.saturating_add(hour), true), (now.saturating_sub(hour), false)]
+    let (past, future) = (now.saturating_sub(hour), now.saturating_add(hour));
+    let (another, _) = world.topics().await;
+    for (listed, cut_over, is_believed) in
+        [(None, future, true), (None, past, false), (Some(&another), future, false)]
     {
         let (topic, dead) = world.topics().await;
         let producer = raw::producer(&world.brokers);
@@ -252,9 +254,10 @@ async fn a_plain_record_is_believed_of_a_listed_topic_until_its_cut_over_only() 
             .set("bootstrap.servers", &world.brokers)
             .group(&format!("{topic}.group"))
             .topic(&topic)
+            .topic(&another)
             .dead_letters(&dead)
             .dangerous()
-            .believe_plain_records(&topic, cut_over);
+            .believe_plain_records(listed.unwrap_or(&topic), cut_over);
         let seen = Seen::default();
         let running = Running::noting(consumer, &seen);
         world.dead_letters(&dead, if is_believed { 1 } else { 2 }).await;
