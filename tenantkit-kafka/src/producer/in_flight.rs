@@ -102,3 +102,19 @@ fn granted<T>(permit: Result<T, tokio::sync::AcquireError>) -> T {
         Err(_) => unreachable!("the semaphores are never closed"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tenant_that_has_nothing_in_flight_takes_no_memory() {
+        let in_flight = Arc::new(InFlight::new(100, 50));
+        let acme = "acme".parse().unwrap();
+        let (first, second) = (in_flight.enter(&acme, 10).await, in_flight.enter(&acme, 10).await);
+        drop(first);
+        assert_eq!(in_flight.tenants().len(), 1);
+        drop(second);
+        assert!(in_flight.tenants().is_empty());
+    }
+}

@@ -72,3 +72,15 @@ fn one_that_takes_all_it_gets_leaves_half_to_the_others() {
     heavy.truncate(200);
     assert!(room.is_wide(&lane(1)));
 }
+
+#[test]
+fn who_has_nothing_finds_the_room_of_one_largest_record_however_many_are_greedy() {
+    let room = Room::new(BOUNDS);
+    let mut held = Vec::new();
+    for number in 1..8 {
+        while let Some(kept) = room.take(lane(number), 2_000) {
+            held.push(kept);
+        }
+    }
+    assert!(room.take(lane(8), BOUNDS.record).is_some());
+}
