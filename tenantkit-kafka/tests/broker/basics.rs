@@ -283,6 +283,31 @@ async fn what_finds_no_room_is_left_behind_and_come_back_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_hangs_is_dropped_and_its_record_is_tried_again() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["acme"], 1, 1).await;
+    let (seen, tried) = (Seen::default(), Arc::new(Mutex::new(0)));
+    let noting = seen.clone();
+    let consumer = world.consumer(&topic, &dead).attempt_timeout(Duration::from_millis(200));
+    let running = Running::start(consumer, move |tenant, record| {
+        let (seen, tried) = (noting.clone(), Arc::clone(&tried));
+        async move {
+            let is_first = std::mem::replace(&mut *tried.lock().unwrap(), 1) == 0;
+            if is_first {
+                std::future::pending::<()>().await;
+            }
+            seen.note(&tenant, &record);
+            Ok(())
+        }
+    });
+    seen.wait_for(1).await;
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    assert_eq!(seen.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_lag_is_told_to_the_end_of_the_partition_also_where_reading_pauses() {
     let Some(world) = World::new() else { return };
     let (topic, dead) = world.topics().await;
