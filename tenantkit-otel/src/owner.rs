@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opentelemetry::StringValue;
+use opentelemetry::{KeyValue, StringValue, Value};
 use tenantkit_core::TenantContext;
 #[cfg(feature = "limit")]
 use tenantkit_core::TenantId;
@@ -29,6 +29,13 @@ pub(crate) fn tell_now(put: &mut impl Put) {
     if told.is_none() {
         system::with_current(|granted| granted.map(|granted| granted.tell(put)));
     }
+}
+
+/// As [`tell_now`], behind other attributes.
+pub(crate) fn push_now(attributes: &mut Vec<KeyValue>) {
+    tell_now(&mut |key: &'static str, value: StringValue| {
+        attributes.push(KeyValue::new(key, Value::String(value)));
+    });
 }
 
 /// Nothing is allocated: the tier is the program's own text, and the others are shared.

@@ -5,7 +5,7 @@ mod span;
 use std::{borrow::Cow, cell::Cell};
 
 use opentelemetry::{
-    Context, Key, KeyValue, StringValue, Value,
+    Context, Key, KeyValue, Value,
     trace::{SpanBuilder, Tracer},
 };
 
@@ -72,9 +72,7 @@ impl<T: Tracer> Tracer for TenantTracer<T> {
     fn span_builder<N: Into<Cow<'static, str>>>(&self, name: N) -> SpanBuilder {
         let mut said = Vec::with_capacity(1 + owner::MOST + USUAL);
         said.push(KeyValue::new(MADE, false));
-        owner::tell_now(&mut |key: &'static str, value: StringValue| {
-            said.push(KeyValue::new(key, Value::String(value)));
-        });
+        owner::push_now(&mut said);
         if said.get(1).is_some_and(|it| it.key.as_str() == names::TENANT_ID) {
             said[0].value = Value::Bool(true);
         }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::SystemTime};
 
 use opentelemetry::{
-    KeyValue, StringValue, Value,
+    KeyValue,
     trace::{Span, SpanContext, Status},
 };
 
@@ -24,9 +24,7 @@ impl<S: Span> Span for TenantSpan<S> {
         mut attributes: Vec<KeyValue>,
     ) {
         if self.inner.is_recording() {
-            owner::tell_now(&mut |key: &'static str, value: StringValue| {
-                attributes.push(KeyValue::new(key, Value::String(value)));
-            });
+            owner::push_now(&mut attributes);
         }
         self.inner.add_event_with_timestamp(name, timestamp, attributes);
     }
