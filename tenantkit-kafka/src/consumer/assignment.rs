@@ -213,3 +213,38 @@ impl fmt::Debug for Assignment {
         f.debug_struct("Assignment").field("owned", &self.owned().partitions.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use rdkafka::{ClientConfig, config::FromClientConfigAndContext};
+    use tenantkit_core::TierSet;
+
+    use super::*;
+
+    #[test]
+    fn nothing_begins_while_a_partition_is_handed_over_and_what_runs_has_its_time() {
+        let hour = Duration::from_secs(3600);
+        let assignment = Assignment::new(hour, Arc::new(Counters::new(TierSet::METALS)));
+        let mut config = ClientConfig::new();
+        config.set("group.id", "documents").set("bootstrap.servers", "127.0.0.1:1");
+        let member = Member::from_config_and_context(&config, assignment.clone()).unwrap();
+        let partition = Arc::new(Partition::new(Place::new("documents", 0), None));
+        assert!(partition.enter());
+        let ours = Arc::clone(&partition);
+        let drained = thread::spawn(move || assignment.drain(&member, &[ours]));
+        let start = Instant::now();
+        while partition.is_open() {
+            assert!(start.elapsed() < PATIENCE, "it is not closed");
+            thread::yield_now();
+        }
+        assert!(!partition.enter());
+        // It cannot go on before the handler has ended.
+        thread::sleep(Duration::from_millis(50));
+        assert!(!drained.is_finished() && !partition.is_cancelled());
+        partition.leave();
+        drained.join().unwrap();
+        assert!(partition.is_cancelled());
+    }
+}

@@ -142,6 +142,11 @@ impl Partition {
         self.cancelled.cancelled().await;
     }
 
+    #[cfg(test)]
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.is_cancelled()
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.state().is_open
     }
@@ -220,6 +225,17 @@ mod tests {
         let partition = Partition::new(Place::new("documents", 0), Some(Progress::from(0)));
         partition.at(0, |progress| (0..4).for_each(|offset| _ = progress.read(offset)));
         partition
+    }
+
+    #[test]
+    fn nothing_begins_in_a_partition_that_was_closed() {
+        let partition = partition();
+        assert!(partition.enter());
+        partition.close();
+        assert!(!partition.enter());
+        // Whoever did not enter is not waited for.
+        partition.leave();
+        assert!(partition.wait_until_quiet(Instant::now()));
     }
 
     #[test]

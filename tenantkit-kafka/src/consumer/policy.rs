@@ -70,7 +70,7 @@ impl Policy {
                 let tenant = tenant?;
                 let cut_over = self.plain.get(wire.topic).ok_or(refuse(Reason::NotAdmitted))?;
                 let now = self.authority.now();
-                if wire.appended.unwrap_or(now).min(now) >= *cut_over {
+                if wire.appended.unwrap_or(now) >= *cut_over {
                     return Err(refuse(Reason::NotAdmitted));
                 }
                 Ok(Proof::Plain(self.authority.clone(), tenant))

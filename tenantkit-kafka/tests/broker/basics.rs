@@ -7,7 +7,7 @@ use std::{
 };
 
 use tenantkit_core::TenantStatus;
-use tenantkit_kafka::{Failure, Outgoing};
+use tenantkit_kafka::{ConsumerHandle, Failure, Outgoing};
 use tenantkit_limit::retry::RetryBudget;
 use tokio_util::sync::CancellationToken;
 
@@ -209,6 +209,22 @@ async fn a_tenant_that_is_moved_waits_and_loses_no_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_is_put_off_waits_as_one_and_not_record_by_record() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    world.produce(&topic, &["globex"], 500, 500).await;
+    world.test.change("globex", |record| record.status(TenantStatus::Moving));
+    let running = Running::noting(world.consumer(&topic, &dead).concurrency(2), &Seen::default());
+    let put_off = |handle: &ConsumerHandle| handle.stats().tiers[&None].put_off;
+    running.until("it is put off", |handle| put_off(handle) > 0).await;
+    // One record each 50 ms or less often.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let put_off = put_off(&running.handle);
+    running.shut_down().await;
+    assert!(put_off < 100, "{put_off}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_of_one_tenant_and_a_poisoned_one_is_taken_apart() {
     let Some(world) = World::new() else { return };
     let (topic, dead) = world.topics().await;
@@ -217,16 +233,24 @@ async fn a_batch_is_of_one_tenant_and_a_poisoned_one_is_taken_apart() {
     let consumer = world.consumer(&topic, &dead).build().unwrap();
     let handle = consumer.handle();
     let (noting, most) = (seen.clone(), Arc::clone(&largest));
+    // The numbers of the records that were in a batch that failed.
+    let failed = Arc::new(Mutex::new(HashSet::new()));
     let running = tokio::spawn(consumer.run_batches(16, move |tenant, records| {
-        let (seen, most) = (noting.clone(), Arc::clone(&most));
+        let (seen, most, failed) = (noting.clone(), Arc::clone(&most), Arc::clone(&failed));
         async move {
+            let mine = records.iter().map(|record| (tenant.tenant().to_string(), record.offset()));
+            let mine: Vec<_> = mine.collect();
             {
                 let mut most = most.lock().unwrap();
                 *most = records.len().max(*most);
+                let failed = failed.lock().unwrap();
+                let is_alone = mine.len() == 1;
+                assert!(is_alone || mine.iter().all(|record| !failed.contains(record)));
             }
             // A batch of several, so that there is something to be taken apart.
             tokio::time::sleep(Duration::from_millis(20)).await;
             if records.iter().any(|record| record.payload() == Some(b"33")) {
+                failed.lock().unwrap().extend(mine);
                 return Err(Failure::permanent("not-a-document"));
             }
             records.iter().for_each(|record| seen.note(&tenant, record));
@@ -241,45 +265,6 @@ async fn a_batch_is_of_one_tenant_and_a_poisoned_one_is_taken_apart() {
     assert_eq!(seen.len(), 398);
     seen.in_order();
     assert!((2..=16).contains(&*largest.lock().unwrap()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_finds_no_room_is_left_behind_and_come_back_for() {
-    let Some(world) = World::new() else { return };
-    let (topic, dead) = world.topics().await;
-    // So little room that one tenant fills its part of it many times over.
-    world.produce(&topic, &["acme"], 3000, 11).await;
-    world.produce(&topic, &["globex"], 50, 5).await;
-    let seen = Seen::default();
-    let noting = seen.clone();
-    let consumer =
-        world.consumer(&topic, &dead).max_record_bytes(100_000).memory(400_000, 200).concurrency(8);
-    let running = Running::start(consumer, move |tenant, record| {
-        let seen = noting.clone();
-        async move {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-            seen.note(&tenant, &record);
-            Ok(())
-        }
-    });
-    running.until("somebody is left behind", |handle| handle.stats().left_behind > 0).await;
-    let mut most = (0, 0);
-    while seen.len() < 3050 {
-        let stats = running.handle.stats();
-        most = (stats.records.max(most.0), stats.bytes.max(most.1));
-        assert!(stats.records <= 200 && stats.bytes <= 400_000, "{stats:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    world.lag_is_over(&format!("{topic}.group"), &topic).await;
-    running.shut_down().await;
-    assert_eq!(seen.len(), 3050);
-    seen.in_order();
-    assert!(most.0 > 50, "the room was used: {most:?}");
-    let last_light = seen.all().iter().rposition(|handled| handled.tenant == "globex").unwrap();
-    assert!(
-        last_light < 1500,
-        "globex lay behind 3,000 of acme, and was handled after {last_light}"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -206,37 +206,3 @@ async fn a_member_that_hung_cannot_undo_what_another_committed() {
     stale.kill();
     other.kill();
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_partition_that_goes_to_another_member_is_handed_over_without_a_repeat() {
-    let Some(world) = World::new() else { return };
-    let (topic, dead) = world.topics().await;
-    world.produce(&topic, &["acme", "globex"], 400, 16).await;
-    let seen = crate::world::Seen::default();
-    let slow = |seen: &crate::world::Seen| {
-        let seen = seen.clone();
-        move |tenant: tenantkit_core::TenantContext, record: tenantkit_kafka::Incoming| {
-            let seen = seen.clone();
-            async move {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                seen.note(&tenant, &record);
-                Ok(())
-            }
-        }
-    };
-    let consumer = || world.consumer(&topic, &dead).concurrency(4);
-    let first = crate::world::Running::start(consumer(), slow(&seen));
-    seen.wait_for(100).await;
-    let second = crate::world::Running::start(consumer(), slow(&seen));
-    second.until("it has a part", |handle| !handle.stats().behind.is_empty()).await;
-    seen.wait_for(400).await;
-    // And back.
-    let handle = first.handle.clone();
-    first.shut_down().await;
-    seen.wait_for(800).await;
-    world.lag_is_over(&format!("{topic}.group"), &topic).await;
-    let stats = [handle.stats(), second.handle.stats()];
-    second.shut_down().await;
-    assert_eq!(seen.len(), 800, "none was handled twice: {stats:#?}");
-    seen.in_order();
-}

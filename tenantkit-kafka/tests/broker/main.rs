@@ -5,6 +5,8 @@
 mod basics;
 mod crash;
 mod fair;
+mod handover;
+mod left;
 mod outage;
 mod peers;
 #[expect(dead_code, reason = "the mock's tests use more of it")]

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use tenantkit_kafka::Failure;
+use tenantkit_kafka::{Failure, Outgoing};
 use throwaway::{Kafka, tools};
 
 use crate::world::{Running, Seen, World};
@@ -127,4 +127,23 @@ async fn a_dead_letter_topic_that_is_missing_holds_up_only_what_would_go_there_a
     running.until("it is over", |handle| handle.stats().dead_letter_trouble.is_none()).await;
     running.shut_down().await;
     nothing_is_lost(&seen, 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_its_topic_does_not_take_says_at_least_where_the_record_was() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = (crate::world::name(), crate::world::name());
+    world.make_topic(&topic, crate::world::PARTITIONS).await;
+    world.make_topic_that(&dead, 1, &[("max.message.bytes", "2000")]).await;
+    let payload = "7".repeat(5000);
+    let record = Outgoing::to(&topic).key(b"k").payload(payload.as_bytes());
+    world.producer().send(&world.test.context("acme"), record).await.unwrap();
+    let running = Running::start(world.consumer(&topic, &dead), |_, _| async {
+        Err(Failure::permanent("poison"))
+    });
+    let letter = world.dead_letters(&dead, 1).await.remove(0);
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    assert!(letter.is_cut && letter.headers.is_empty());
+    assert_eq!((letter.topic, letter.reason.as_str()), (topic, "poison"));
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use rdkafka::producer::BaseProducer;
+use rdkafka::producer::{BaseProducer, Producer};
 use tenantkit_core::{
     Algorithm, Authority, Clock, Envelopes, Incarnation, KeySet, KeyTerms, KeyUse, ManualClock,
     Reason, SigningKey, SystemClock, TenantRecord, TierSet, UnixTime, WireRecord,
@@ -12,7 +12,7 @@ use tenantkit_kafka::{InvalidConsumer, dead_letter::DeadLetter, rdkafka};
 
 use crate::{
     raw::{self, RawHeader},
-    world::{Running, Seen, World, authority},
+    world::{PARTITIONS, PATIENCE, Running, Seen, World, authority, name},
 };
 
 const PAYLOAD: &[u8] = b"payload";
@@ -226,11 +226,9 @@ async fn a_flood_of_forgeries_has_a_lane_of_its_own() {
     seen.in_order();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_plain_record_is_believed_of_a_listed_topic_until_its_cut_over_only() {
-    let Some(world) = World::new() else { return };
-    let now = world.authority().now();
-    let test = TestAuthority::with(TierSet::METALS, |builder| {
+/// An authority that trusts what it is told to.
+fn believing(world: &World) -> TestAuthority {
+    TestAuthority::with(TierSet::METALS, |builder| {
         let key = SigningKey::from_jwk(&world.secret).unwrap();
         let keys = KeySet::new([key.verifying_key().clone()]).unwrap();
         builder
@@ -238,7 +236,14 @@ async fn a_plain_record_is_believed_of_a_listed_topic_until_its_cut_over_only() 
             .clock(SystemClock::new())
             .dangerous()
             .trust_plain_records()
-    });
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_record_is_believed_of_a_listed_topic_until_its_cut_over_only() {
+    let Some(world) = World::new() else { return };
+    let now = world.authority().now();
+    let test = believing(&world);
     let hour = Duration::from_secs(3600);
     let (past, future) = (now.saturating_sub(hour), now.saturating_add(hour));
     let (another, _) = world.topics().await;
@@ -265,6 +270,65 @@ async fn a_plain_record_is_believed_of_a_listed_topic_until_its_cut_over_only() 
         running.shut_down().await;
         assert_eq!(seen.len(), usize::from(is_believed));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_record_is_as_old_as_its_broker_says_where_the_broker_says_it() {
+    let Some(world) = World::new() else { return };
+    let test = believing(&world);
+    for (time, is_believed) in [("LogAppendTime", true), ("CreateTime", false)] {
+        let (topic, dead) = (name(), name());
+        world.make_topic_that(&topic, PARTITIONS, &[("message.timestamp.type", time)]).await;
+        world.make_topic(&dead, 1).await;
+        let producer = raw::producer(&world.brokers);
+        raw::produce(&producer, &topic, &[(b"tenant_id", Some(b"acme"))]);
+        // It was there before the cut-over, and is read behind it.
+        let cut_over = world.authority().now().saturating_add(Duration::from_millis(10));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let consumer = tenantkit_kafka::TenantConsumer::builder(test.authority())
+            .set("bootstrap.servers", &world.brokers)
+            .group(&format!("{topic}.group"))
+            .topic(&topic)
+            .dead_letters(&dead)
+            .dangerous()
+            .believe_plain_records(&topic, cut_over);
+        let seen = Seen::default();
+        let running = Running::noting(consumer, &seen);
+        world.lag_is_over(&format!("{topic}.group"), &topic).await;
+        running.shut_down().await;
+        assert_eq!(seen.len(), usize::from(is_believed), "{time}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_transaction_took_back_is_nobodys_record() {
+    let Some(world) = World::new() else { return };
+    let (topic, dead) = world.topics().await;
+    let producer: BaseProducer = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", &world.brokers)
+        .set("transactional.id", &topic)
+        .create()
+        .unwrap();
+    let forger = Forger::new(&world, &topic);
+    producer.init_transactions(PATIENCE).unwrap();
+    for is_kept in [false, true, false] {
+        producer.begin_transaction().unwrap();
+        raw::produce(&producer, &topic, &both("acme", &forger.envelope()));
+        let ended = if is_kept {
+            producer.commit_transaction(PATIENCE)
+        } else {
+            producer.abort_transaction(PATIENCE)
+        };
+        ended.unwrap();
+    }
+    // Behind the marks of transactions, which are offsets as well.
+    raw::produce(&forger.producer, &topic, &both("acme", &forger.envelope()));
+    let seen = Seen::default();
+    let running = Running::noting(world.consumer(&topic, &dead), &seen);
+    world.lag_is_over(&format!("{topic}.group"), &topic).await;
+    running.shut_down().await;
+    assert_eq!(seen.len(), 2);
+    assert_eq!(crate::world::ends(&world.brokers, &dead), 0);
 }
 
 #[tokio::test]

@@ -71,11 +71,34 @@ impl World {
     }
 
     pub(crate) async fn make_topic(&self, topic: &str, partitions: i32) {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
+        self.make_topic_that(topic, partitions, &[]).await;
+    }
+
+    /// With settings of its own.
+    pub(crate) async fn make_topic_that(
+        &self,
+        topic: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) {
         let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
-        let made = admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
+        let topic = settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
+        let made = self.admin().create_topics([&topic], &AdminOptions::new()).await.unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+
+    /// All records that are there now are not there any more, as if their time were over.
+    pub(crate) async fn forget_records(&self, topic: &str) {
+        let mut ends = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            ends.add_partition_offset(topic, partition, Offset::End).unwrap();
+        }
+        let gone = self.admin().delete_records(&ends, &AdminOptions::new()).await.unwrap();
+        assert!(gone.elements().iter().all(|entry| entry.error().is_ok()), "{gone:?}");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap()
     }
 
     pub(crate) fn producer(&self) -> TenantProducer {

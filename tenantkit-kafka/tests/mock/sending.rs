@@ -199,6 +199,19 @@ async fn the_door_checks_the_context_again() {
 }
 
 #[tokio::test]
+async fn what_may_not_be_sent_is_refused_without_a_word_to_the_brokers() {
+    let world = World::new();
+    let builder = world.builder().set("bootstrap.servers", "127.0.0.1:1");
+    let producer = builder.max_record_bytes(10_000).build().unwrap();
+    let foreign = TestAuthority::new().context("acme");
+    let refused = producer.send(&foreign, Outgoing::to("nowhere")).await.unwrap_err();
+    assert_eq!(reason(&refused), Some(Reason::ForeignAuthority));
+    let (acme, large) = (world.test.context("acme"), vec![0; 10_000]);
+    let refused = producer.send(&acme, Outgoing::to("nowhere").payload(&large)).await;
+    assert!(matches!(refused, Err(Error::Invalid(InvalidRecord::TooLarge { .. }))));
+}
+
+#[tokio::test]
 async fn a_context_that_expires_while_its_record_waits_is_refused() {
     let world = World::new();
     let (topic, acme) = (world.topic(), world.test.context("acme"));

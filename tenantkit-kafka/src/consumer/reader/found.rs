@@ -31,7 +31,7 @@ impl<'m> Found<'m> {
             return None;
         }
         let (headers, readable) = shared.judge.policy.look(&mut message);
-        // Whose it says it is does for leaving it behind: it is verified when it is come back for.
+        // Whose it says it is does for leaving it behind: it is verified once, when it is come back for.
         if owned.left.has(&claimed(&headers)) {
             return None;
         }
