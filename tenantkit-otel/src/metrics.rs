@@ -36,7 +36,8 @@
 //!   in the product already, and [`TenantMetrics::others`] counts it. The SDK's overflow, which swallows the tier as
 //!   well, is never reached.
 //! - **Other libraries' instruments** keep only what [`Foreign`] declares, within a limit. Those that nobody
-//!   declared lose all their attributes, and past a number of them they are dropped and counted.
+//!   declared lose all their attributes, and past a number of them they are dropped and counted. So are those whose
+//!   instrumentation scope has attributes, which exporters put on every series.
 //! - **Measuring costs less than with the SDK**, which hashes and compares the attributes each time: here each
 //!   series is found by its number.
 

@@ -233,12 +233,12 @@ async fn a_batch_is_of_one_tenant_and_a_poisoned_one_is_taken_apart() {
     let consumer = world.consumer(&topic, &dead).build().unwrap();
     let handle = consumer.handle();
     let (noting, most) = (seen.clone(), Arc::clone(&largest));
-    // The numbers of the records that were in a batch that failed.
+    // Where the records lie that were in a batch that failed.
     let failed = Arc::new(Mutex::new(HashSet::new()));
     let running = tokio::spawn(consumer.run_batches(16, move |tenant, records| {
         let (seen, most, failed) = (noting.clone(), Arc::clone(&most), Arc::clone(&failed));
         async move {
-            let mine = records.iter().map(|record| (tenant.tenant().to_string(), record.offset()));
+            let mine = records.iter().map(|record| (record.partition(), record.offset()));
             let mine: Vec<_> = mine.collect();
             {
                 let mut most = most.lock().unwrap();

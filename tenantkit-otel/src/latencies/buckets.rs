@@ -51,8 +51,10 @@ impl Latencies {
 
     /// Marks what has been counted until `now`.
     pub(super) fn mark(&self, now: Duration) {
+        // Counted under the lock: of two marks at a time, the one that is added later has no less.
+        let mut marks = self.marks();
         let (in_time, served) = (self.within(Burn::LIMIT), self.count());
-        self.marks().add(Mark { at: now, served, failed: self.failed(), in_time });
+        marks.add(Mark { at: now, served, failed: self.failed(), in_time });
     }
 
     /// How fast the tenant's budgets were spent over the last `window`, up to six hours, and up to a minute more;
@@ -148,6 +150,25 @@ mod tests {
         }
         assert_eq!(first, 1 << POWERS);
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn marks_that_are_made_at_a_time_never_count_backwards() {
+        let latencies = Latencies::default();
+        let minute = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        latencies.record(Duration::from_millis(1));
+                        let now = Duration::from_secs(60 * minute.fetch_add(1, Relaxed));
+                        latencies.mark(now);
+                        let burn = latencies.burn(Duration::ZERO);
+                        assert!(burn.slowness.is_none_or(|it| it < 1e9), "{burn:?}");
+                    }
+                });
+            }
+        });
     }
 
     proptest! {

@@ -21,7 +21,8 @@ impl Foreign {
     pub const BOUNDARIES: [f64; 14] =
         [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-    /// The instrument of that name, of whatever library. It keeps no attributes.
+    /// The instrument of that name, of whatever library makes it first. It keeps no attributes. One of the same name in
+    /// another scope, or of another kind or unit, is another instrument: for a second one, declare it twice.
     #[must_use]
     pub const fn named(name: &'static str) -> Self {
         Self { name, keys: &[], at_most: 1 }

@@ -4,12 +4,9 @@ use super::MetricsError;
 use crate::{label::Dimension, names};
 
 /// Attributes that the semantic conventions have and that nothing bounds, or that say who it is.
-const UNBOUNDED: [&str; 22] = [
-    names::TENANT_ID,
+const UNBOUNDED: [&str; 19] = [
     names::TRANSACTION_ID,
     names::SYSTEM_REASON,
-    "tenant",
-    "tenant_id",
     "client.address",
     "client.port",
     "db.query.text",
@@ -68,8 +65,15 @@ pub(super) fn check_labels(dimensions: &[Dimension]) -> Result<(), MetricsError>
     Ok(())
 }
 
+/// What names a tenant is refused by whatever name: only what it bought may be a label.
 pub(super) fn check_key(key: &'static str) -> Result<(), MetricsError> {
-    if UNBOUNDED.contains(&key) { Err(MetricsError::Unbounded(key)) } else { Ok(()) }
+    let own = key.strip_prefix("tenantkit.").unwrap_or(key);
+    let names_a_tenant = own.contains("tenant") && key != names::TENANT_TIER;
+    if names_a_tenant || UNBOUNDED.contains(&key) {
+        Err(MetricsError::Unbounded(key))
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn check_boundaries(name: &'static str, boundaries: &[f64]) -> Result<(), MetricsError> {

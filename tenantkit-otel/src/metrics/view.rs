@@ -1,10 +1,8 @@
 //! The one view of the provider: what an instrument's stream looks like, whoever makes it.
 
-use std::{
-    cell::RefCell,
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod claims;
+
+use std::{cell::RefCell, sync::Arc};
 
 use opentelemetry::Key;
 use opentelemetry_sdk::metrics::{
@@ -12,6 +10,7 @@ use opentelemetry_sdk::metrics::{
 };
 
 use super::{Foreign, ledger::Ledger};
+use claims::{Claim, Claims};
 
 thread_local! {
     /// What is made just now by a [`TenantMeter`](super::TenantMeter). The SDK asks its views on the thread that
@@ -46,16 +45,16 @@ pub(super) fn install(
     foreign: Vec<Foreign>,
     undeclared: usize,
 ) -> MeterProviderBuilder {
-    let kept = Mutex::new(HashSet::new());
+    let claims = Claims::new(foreign, undeclared);
     provider.with_view(move |instrument: &Instrument| {
         // Asked once for each reader.
         if let Some(stream) = MAKING.with(|it| it.borrow().as_ref().map(own)) {
             return stream.build().ok();
         }
-        let stream = match foreign.iter().find(|it| it.name == instrument.name()) {
-            Some(declared) => known(instrument, declared),
-            None if keep(&kept, instrument, undeclared) => unknown(instrument),
-            None => {
+        let stream = match claims.of(instrument) {
+            Claim::Declared(declared) => known(instrument, declared),
+            Claim::Undeclared => unknown(instrument),
+            Claim::TooMany => {
                 ledger.count_dropped();
                 Stream::builder().with_aggregation(Aggregation::Drop)
             }
@@ -100,14 +99,6 @@ fn unknown(instrument: &Instrument) -> StreamBuilder {
         InstrumentKind::Histogram => stream.with_aggregation(buckets(Vec::new())),
         _ => stream,
     }
-}
-
-/// Whether it is one of the first so many.
-fn keep(kept: &Mutex<HashSet<(String, String)>>, instrument: &Instrument, most: usize) -> bool {
-    let name = (instrument.scope().name().to_owned(), instrument.name().to_ascii_lowercase());
-    // Whole after a panic: an entry is put in as a whole.
-    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    kept.contains(&name) || kept.len() < most && kept.insert(name)
 }
 
 fn buckets(boundaries: Vec<f64>) -> Aggregation {

@@ -72,7 +72,8 @@ impl TenantSamplerBuilder {
     }
 
     /// Keeps refusals of traces that are not kept. It needs
-    /// [`TenantSpans::keeps_refusals`](crate::TenantSpans::keeps_refusals) as well, which lets those through.
+    /// [`TenantSpans::keeps_refusals`](crate::TenantSpans::keeps_refusals) as well, which lets those through: all of them,
+    /// whoever causes them, so that a flood of refusals takes the batch processor's room.
     pub fn keeps_refusals(self) -> Self {
         Self { keeps_refusals: true, ..self }
     }

@@ -10,11 +10,11 @@ const SYSTEM: [&str; 2] = [SYSTEM_CAPABILITY, SYSTEM_REASON];
 
 /// Answers whether the span says whose work it is.
 pub(super) fn tidy(span: &mut SpanData) -> bool {
-    if let Some(at) = find(&span.attributes, &TENANT) {
+    if let Some(at) = first(&span.attributes, &TENANT) {
         let at = at - remove_others(&mut span.attributes, at);
         on_events(span, at..at + TENANT.len());
         true
-    } else if let Some(at) = find(&span.attributes, &SYSTEM) {
+    } else if let Some(at) = first(&span.attributes, &SYSTEM) {
         on_events(span, at..at + SYSTEM.len());
         true
     } else {
@@ -23,10 +23,16 @@ pub(super) fn tidy(span: &mut SpanData) -> bool {
 }
 
 /// What this crate sets, it sets in one go: the names follow each other. A lone one is the application's.
-fn find<const N: usize>(attributes: &[KeyValue], names: &[&str; N]) -> Option<usize> {
-    attributes
-        .windows(N)
-        .position(|window| window.iter().zip(names).all(|(it, name)| it.key.as_str() == *name))
+fn first<const N: usize>(attributes: &[KeyValue], names: &[&str; N]) -> Option<usize> {
+    attributes.windows(N).position(|window| are(window, names))
+}
+
+fn last<const N: usize>(attributes: &[KeyValue], names: &[&str; N]) -> Option<usize> {
+    attributes.windows(N).rposition(|window| are(window, names))
+}
+
+fn are(attributes: &[KeyValue], names: &[&str]) -> bool {
+    attributes.iter().map(|it| it.key.as_str()).eq(names.iter().copied())
 }
 
 /// Removes what the application said of the tenant, beside what stands at `at`. Answers how much stood before it.
@@ -51,9 +57,10 @@ fn remove_others(attributes: &mut Vec<KeyValue>, at: usize) -> usize {
 fn on_events(span: &mut SpanData, told: std::ops::Range<usize>) {
     let Some(told) = span.attributes.get(told) else { return };
     for event in &mut span.events.events {
-        if let Some(at) = find(&event.attributes, &TENANT) {
+        // Behind whatever the application said of it.
+        if let Some(at) = last(&event.attributes, &TENANT) {
             remove_others(&mut event.attributes, at);
-        } else if find(&event.attributes, &SYSTEM).is_none() {
+        } else if first(&event.attributes, &SYSTEM).is_none() {
             event.attributes.retain(|it| !TENANT.contains(&it.key.as_str()));
             event.attributes.extend_from_slice(told);
         }

@@ -46,6 +46,7 @@ fn a_tenant_that_somebody_put_there_does_not_leave() {
     let cx = Context::new().with_baggage([
         KeyValue::new("tenant.id", "acme"),
         KeyValue::new("Tenant_Name", "acme"),
+        KeyValue::new("x-tenant-id", "acme"),
         KeyValue::new("tenantkit.transaction.id", "7"),
         KeyValue::new("color", "blue"),
     ]);
@@ -56,7 +57,7 @@ fn a_tenant_that_somebody_put_there_does_not_leave() {
 
 #[test]
 fn a_tenant_that_somebody_sent_does_not_come_in() {
-    let sent = "tenant.id=acme, tenant_tier=gold,color=blue;shade=dark, TENANT=x";
+    let sent = "tenant.id=acme, tenant_tier=gold,color=blue;shade=dark, TENANT=x,app.t%65nant=x";
     let headers = HashMap::from([("baggage".to_owned(), sent.to_owned())]);
     let cx = TenantlessBaggage::new().extract_with_context(&Context::new(), &headers);
     assert_eq!(cx.baggage().len(), 1);

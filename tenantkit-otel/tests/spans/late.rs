@@ -141,6 +141,24 @@ fn a_field_of_an_event_that_names_another_tenant_gives_way() {
 }
 
 #[test]
+fn an_event_that_speaks_in_our_own_words_gives_way_as_well() {
+    let world = World::new();
+    let acme = world.tenant("acme");
+    tracing::dispatcher::with_default(&world.dispatch(), || {
+        let told = || {
+            tracing::info!(
+                tenant.id = "globex",
+                tenant.tier = "gold",
+                tenantkit.transaction.id = "7",
+                "told"
+            );
+        };
+        acme.in_scope(|| tracing::info_span!("work").in_scope(told)).unwrap();
+    });
+    assert_tenant(&world.span("work").events[0].attributes, &acme);
+}
+
+#[test]
 fn a_span_of_the_api_that_is_made_early_belongs_to_who_made_it() {
     let world = World::new();
     let (acme, globex) = (world.tenant("acme"), world.tenant("globex"));
