@@ -98,6 +98,7 @@ mod items;
 mod lease;
 mod pool;
 mod pop;
+mod ready;
 mod refused;
 mod ring;
 mod share;

@@ -8,9 +8,9 @@ use super::{
     state::nanos,
 };
 
+/// One item. All but what is large of it is in one line of the cache.
+#[repr(C, align(64))]
 pub(super) struct Item<T> {
-    /// It stays here until it is completed or dead; who holds a lease has a clone.
-    pub(super) value: Option<T>,
     pub(super) key: Option<NonZeroU64>,
     /// Since when it waits, in nanoseconds.
     pub(super) since: u64,
@@ -27,6 +27,8 @@ pub(super) struct Item<T> {
     pub(super) state: ItemState,
     pub(super) next: u32,
     pub(super) prev: u32,
+    /// It stays here until it is completed or dead; who holds a lease has a clone.
+    pub(super) value: Option<T>,
 }
 
 /// Where an item is.
@@ -96,12 +98,8 @@ impl Default for Queue {
 }
 
 impl Queue {
-    pub(super) fn front(self) -> Option<u32> {
-        (self.head != NIL).then_some(self.head)
-    }
-
-    pub(super) fn back(self) -> Option<u32> {
-        (self.tail != NIL).then_some(self.tail)
+    pub(super) const fn front(self) -> Option<u32> {
+        if self.head == NIL { None } else { Some(self.head) }
     }
 
     /// Takes the first one out, behind which is this one. What that has before it is not looked at, and so is not kept:
@@ -151,3 +149,5 @@ impl<T> Items<T> {
         }
     }
 }
+
+const _: () = assert!(size_of::<Item<u32>>() == 64, "an item that is small is a line of the cache");

@@ -165,7 +165,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         there.class = slot.class;
         there.state = ItemState::Ready;
         if key.is_none() {
-            self.items.push_back(&mut slot.ready, number);
+            slot.ready.push_back(&mut self.items, number);
             // One more changes nothing for a tenant whose turn will come.
             if let Stand::Wheel(_) = slot.stand {
                 return Ok(());
@@ -217,7 +217,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
                 self.wait_again(tenant);
                 self.ages[usize::from(class)].insert(since);
                 self.items[number].state = ItemState::Ready;
-                self.items.push_front(&mut self.tenants.slots[tenant].ready, number);
+                self.tenants.slots[tenant].ready.push_front(&mut self.items, number);
                 None
             }
         };
@@ -314,7 +314,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let item = &mut self.items[number];
         item.state = ItemState::Ready;
         let tenant = item.tenant;
-        self.items.push_back(&mut self.tenants.slots[tenant].ready, number);
+        self.tenants.slots[tenant].ready.push_back(&mut self.items, number);
         self.place(tenant);
     }
 
@@ -343,7 +343,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let Item { tenant, key, since, class, state, .. } = self.items[number];
         match state {
             ItemState::Ready => {
-                self.items.unlink(&mut self.tenants.slots[tenant].ready, number);
+                self.tenants.slots[tenant].ready.remove(&mut self.items, number);
             }
             ItemState::Behind => {
                 let behind = self.behind.get_mut(&(tenant, key?))?;

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{BuildHasher, Hash},
+    mem::offset_of,
     time::Duration,
 };
 
@@ -9,38 +10,38 @@ use hashbrown::HashTable;
 
 use super::{
     idle,
-    items::Queue,
     pool::{Pool, Pooled},
+    ready::Ready,
     tag::Tag,
     wheel,
 };
 use crate::rate::Keyed;
 
-/// One tenant. What each operation needs of it is in one line of the cache, and its key in the next.
+/// One tenant. What a push needs of it is in one line of the cache, and what else a pop does in the next.
 #[repr(C, align(64))]
 pub(super) struct Tenant<K> {
     /// The start tag of what it is served next; of one that has nothing, its finish tag.
     pub(super) tag: Tag,
     /// What could be handed out now.
-    pub(super) ready: Queue,
-    pub(super) cost_in_flight: u64,
-    pub(super) in_flight: u32,
+    pub(super) ready: Ready,
     /// What it has in the queue and not in flight: ready, delayed, or behind another of its key.
     pub(super) waiting: u32,
     /// Whose share it has.
     pub(super) terms: u32,
-    /// How many handles there are, and one for as long as it is held back.
-    pub(super) pins: u32,
     pub(super) stand: Stand,
     pub(super) class: u8,
     pub(super) is_held: bool,
+    pub(super) in_flight: u32,
+    /// How many handles there are, and one for as long as it is held back.
+    pub(super) pins: u32,
+    pub(super) cost_in_flight: u64,
     /// None where nobody is.
     pub(super) key: Option<K>,
     pub(super) held_until: Duration,
     hash: u64,
 }
 
-const _: () = assert!(std::mem::offset_of!(Tenant<u64>, key) == 64, "the key is in the next line");
+const _: () = assert!(offset_of!(Tenant<u64>, in_flight) == 64, "the second line begins with it");
 
 /// Where a tenant is listed.
 #[derive(Clone, Copy, Default)]
@@ -58,7 +59,7 @@ impl<K> Default for Tenant<K> {
     fn default() -> Self {
         Self {
             tag: Tag::default(),
-            ready: Queue::default(),
+            ready: Ready::default(),
             cost_in_flight: 0,
             in_flight: 0,
             waiting: 0,

@@ -27,7 +27,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let (key, value) = (slot.key.clone()?, item.value.clone()?);
 
         let part = self.shares.of(slot.terms);
-        let start = charge(slot, item, part);
+        let start = charge(slot, item.cost, part);
         self.leases += 1;
         item.state = ItemState::Leased;
         item.lease = self.leases;
@@ -35,6 +35,7 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         item.due = nanos(self.now.saturating_add(self.terms.lease));
         item.attempts = item.attempts.saturating_add(1);
         let Item { cost, attempts: attempt, since, class, .. } = *item;
+        slot.ready.pop(&self.items);
         self.items.push_back(&mut self.leased, number);
         slot.in_flight += 1;
         slot.cost_in_flight += u64::from(cost);
@@ -54,9 +55,10 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
         let item = &mut self.items[number];
         let key = slot.key.clone()?;
 
-        let start = charge(slot, item, self.shares.of(slot.terms));
+        let start = charge(slot, item.cost, self.shares.of(slot.terms));
         let value = item.value.take();
         let Item { key: key_of_it, since, class, .. } = *item;
+        slot.ready.pop(&self.items);
         self.items.remove(number);
         self.go_on(&front, start, (class, since));
         if key_of_it.is_some() {
@@ -86,8 +88,8 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 
     /// Tells the cache what later pops will need, so that none of them waits for it: of the tenant in four pops its
-    /// place and its key, and of the one in two, which is there by now, its next item, and its last, to which a push may
-    /// link another.
+    /// place and its key, and of the one in two, which is there by now, its next item, and that which comes into the
+    /// place of another then.
     fn look_ahead(&self, front: &Front) {
         let [near, far] = self.wheel.after(front);
         if let Some(far) = far {
@@ -95,11 +97,11 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
             self.tenants.slots.expect(far, |slot| &slot.key);
         }
         if let Some(near) = near {
-            let ready = self.tenants.slots[near].ready;
+            let ready = &self.tenants.slots[near].ready;
             ready
                 .front()
                 .into_iter()
-                .chain(ready.back())
+                .chain(ready.linked())
                 .for_each(|it| self.items.expect(it, |it| it));
         }
     }
@@ -125,12 +127,11 @@ impl<K: Hash + Eq + Clone, T> State<K, T> {
     }
 }
 
-/// Takes a tenant's next item from its ready ones, and charges it. Answers with its start tag.
+/// Charges a tenant for its next item. Answers with its start tag.
 #[inline]
-fn charge<K, T>(slot: &mut Tenant<K>, item: &Item<T>, part: &Part) -> Tag {
-    slot.ready.skip(item.next);
+fn charge<K>(slot: &mut Tenant<K>, cost: u32, part: &Part) -> Tag {
     slot.waiting -= 1;
     let start = slot.tag;
-    slot.tag += part.rate.charge(item.cost);
+    slot.tag += part.rate.charge(cost);
     start
 }
